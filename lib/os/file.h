@@ -1,0 +1,92 @@
+/*
+ * file: the system calls that change what is on disk, and what is built on them.
+ *
+ * Every change of a file that must survive goes through a struct io, a table of the calls.
+ * Programs use io_os; tests pass their own table, which fails at the n-th call or records
+ * every call so that each image a crash may leave can be built (tests/lib).  Calls in the table
+ * behave as the system call of that name: -1 and errno.  Paths are relative to a directory fd.
+ * Every fd is born close-on-exec.
+ *
+ * Durability: file_write_all() and file_replace() return when the data reached the file,
+ * file_replace() also when file and directory are on disk.  A failed fsync is final: never retry
+ * it, the kernel has already forgotten which pages were dirty.
+ */
+#ifndef SHOAL_OS_FILE_H
+#define SHOAL_OS_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct io {
+	int (*openat)(int dir, const char *name, int flags, mode_t mode);
+	ssize_t (*pwrite)(int fd, const void *p, size_t n, off_t at);
+	int (*ftruncate)(int fd, off_t size);
+	int (*fallocate)(int fd, int mode, off_t at, off_t size);
+	int (*fdatasync)(int fd);
+	int (*fsync)(int fd); /* also of a directory */
+	int (*renameat)(int from_dir, const char *from, int to_dir, const char *to);
+	int (*linkat)(int from_dir, const char *from, int to_dir, const char *to);
+	int (*unlinkat)(int dir, const char *name);
+	int (*mkdirat)(int dir, const char *name, mode_t mode);
+	int (*close)(int fd); /* so that a recorder knows which fd means which file */
+};
+
+extern const struct io io_os;
+
+/* Open; the error names the file.  O_CLOEXEC is added. */
+int file_open(const struct io *io, int dir, const char *name, int flags, mode_t mode,
+              struct err *e);
+
+/* Open a directory (dir may be AT_FDCWD). */
+int file_open_dir(const struct io *io, int dir, const char *name, struct err *e);
+
+/* Write all n bytes at an offset, over short writes and EINTR. */
+int file_write_all(const struct io *io, int fd, const void *p, size_t n, off_t at, struct err *e);
+
+/* Read up to n bytes at an offset, over EINTR: the count, less than n only at the end. */
+ssize_t file_read_at(int fd, void *p, size_t n, off_t at, struct err *e);
+
+/* Append the whole of a file to b; EFBIG when it has more than max bytes. */
+int file_read(int dir, const char *name, size_t max, struct buf *b, struct err *e);
+
+/*
+ * Replace a file as a whole: write NAME.tmp.PID, fsync it, rename it over NAME, fsync dir.
+ * A crash leaves the old file or the new one.
+ */
+int file_replace(const struct io *io, int dir, const char *name, const void *p, size_t n,
+                 mode_t mode, struct err *e);
+
+/* fsync a directory, so that entries made or renamed in it are on disk. */
+int file_sync_dir(const struct io *io, int dir, struct err *e);
+
+/*
+ * Allocate disk blocks for [at, at + size) without changing the file's size.  Where the file
+ * system cannot, nothing happens and it is no error; ENOSPC and EFBIG are.
+ */
+int file_allocate(const struct io *io, int fd, off_t at, off_t size, struct err *e);
+
+/* The fd closed, -1 is fine. */
+void file_close(const struct io *io, int fd);
+
+/*
+ * Locks of the open file description (F_OFD_SETLK): owned by the fd, freed by the kernel when its
+ * last copy is closed, also by kill -9.  One byte is one lock.
+ */
+enum file_lock { FILE_LOCK_SHARED, FILE_LOCK_EXCLUSIVE };
+
+/* Wait for the lock; timeout_ms < 0 waits for ever; ETIMEDOUT when it is not free in time. */
+int file_lock(int fd, off_t byte, enum file_lock kind, int64_t timeout_ms, struct err *e);
+/* 1 taken, 0 somebody else holds it, -1 error. */
+int file_try_lock(int fd, off_t byte, enum file_lock kind, struct err *e);
+void file_unlock(int fd, off_t byte);
+
+/* The type of the file system: "nfs", "cifs", ... for one that crosses hosts, NULL for a local one. */
+const char *file_remote_type(int fd);
+
+#endif
