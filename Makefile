@@ -1,0 +1,219 @@
+# shoal's build. Files are found by wildcard: adding a tool or a test adds no line here.
+# `make help` lists the targets; HACKING.md has the variants and the checklists.
+
+VERSION := $(file <VERSION)
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+
+# One build tree per variant, so that a sanitizer build leaves no stale object in the plain one.
+comma := ,
+variant := $(SAN) $(if $(COV),cov) $(if $(DEV),dev) $(if $(FUZZ),fuzz)
+B := build$(subst $(comma),-,$(subst $() ,,$(addprefix -,$(variant))))
+
+CFLAGS ?= $(if $(COV),-O0,-O2) -g
+LDFLAGS ?= -Wl,-z,relro,-z,now
+LDLIBS := -lsodium
+TEST_LDLIBS := -lcmocka -ljansson
+BENCH_LDLIBS := -lsqlite3
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wformat=2 \
+	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wwrite-strings \
+	-Wcast-align -Wcast-qual -Wundef -Wvla -Wimplicit-fallthrough -Wnull-dereference \
+	$(if $(DEV),-Werror)
+HARD := -fstack-protector-strong -fstack-clash-protection -fno-strict-aliasing -fPIE \
+	$(if $(SAN)$(COV),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+INSTRUMENT := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
+	$(if $(COV),--coverage) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
+
+override CPPFLAGS += -D_GNU_SOURCE -DSHOAL_VERSION='"$(VERSION)"' -Ilib
+override CFLAGS += -std=c11 $(WARN) $(HARD) -fvisibility=hidden $(INSTRUMENT)
+override LDFLAGS += -pie -Wl,--as-needed $(INSTRUMENT)
+
+# What there is.
+LIB_SRCS := $(sort $(wildcard lib/*.c lib/*/*.c))
+TOOLS := $(sort $(patsubst cmd/%.c,%,$(wildcard cmd/*.c)) \
+	$(patsubst cmd/%/main.c,%,$(wildcard cmd/*/main.c)))
+HELPERS := $(patsubst cmd/libexec/%.c,%,$(sort $(wildcard cmd/libexec/*.c)))
+TESTLIB_SRCS := $(sort $(wildcard tests/lib/*.c))
+UNITS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/t_*.c)))
+FUZZERS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/fuzz/f_*.c)))
+CRASHERS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/crash/*.c)))
+BENCHES := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bench/*.c)))
+SHELLS := bash zsh fish
+
+tool_srcs = $(sort $(or $(wildcard cmd/$1/*.c),cmd/$1.c))
+obj = $(patsubst %.c,$(B)/%.o,$1)
+BINS := $(TOOLS:%=$(B)/bin/%) $(HELPERS:%=$(B)/libexec/%)
+COMPLETIONS := $(foreach s,$(SHELLS),$(TOOLS:%=$(B)/completions/$s/%))
+LIB := $(B)/libshoal.a
+TESTLIB := $(B)/libtest.a
+TESTS := $(UNITS) $(FUZZERS) $(CRASHERS)
+
+OBJS := $(call obj,$(LIB_SRCS) $(foreach t,$(TOOLS),$(call tool_srcs,$t)) \
+	$(HELPERS:%=cmd/libexec/%.c) $(TESTLIB_SRCS) $(wildcard tests/fuzz/replay.c)) \
+	$(TESTS:%=%.o) $(BENCHES:%=%.o)
+
+say = $(if $(V),,@printf '  %-5s %s\n' $1 '$@';)
+# Several processes for the inner make when the caller has not said how many.
+jobs = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(or $(shell nproc 2>/dev/null),2))
+
+all: $(BINS) $(COMPLETIONS)	## build every tool (the default); V=1 shows the commands
+
+# A stamp changes when what it stands for does: .flags rebuilds all, .files archives and links anew.
+FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS) $(TEST_LDLIBS) $(BENCH_LDLIBS)
+ifneq ($(strip $(file <$(B)/.flags)),$(strip $(FLAGS)))
+$(B)/.flags: FORCE
+endif
+ifneq ($(strip $(file <$(B)/.files)),$(strip $(OBJS)))
+$(B)/.files: FORCE
+endif
+stamp = @mkdir -p $(@D) && printf '%s\n' '$(subst ','\'',$(strip $1))' >$@
+
+$(B)/.flags:
+	@printf '#include <sodium.h>\n' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 || { \
+	    echo "make: $(CC) or a library's header is missing" >&2; \
+	    NO_INSTALL=1 scripts/deps compile; exit 69; }
+	$(call stamp,$(FLAGS))
+
+$(B)/.files:
+	$(call stamp,$(OBJS))
+
+# The rules.
+$(B)/tests/%: private override CFLAGS += -Wno-conversion
+$(B)/tests/%: private override CPPFLAGS += -Itests/lib
+
+$(OBJS): $(B)/%.o: %.c $(B)/.flags
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIB): $(call obj,$(LIB_SRCS)) $(B)/.files
+	@rm -f $@
+	$(call say,AR)$(AR) rcs $@ $(filter %.o,$^)
+
+$(TESTLIB): $(call obj,$(TESTLIB_SRCS)) $(B)/.files
+	@rm -f $@
+	$(call say,AR)$(AR) rcs $@ $(filter %.o,$^)
+
+define tool_rule
+$(B)/bin/$1: $(call obj,$(call tool_srcs,$1)) $(LIB) $(B)/.files
+	@mkdir -p $$(@D)
+	$$(call say,LD)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $(LIB) $$(LDLIBS)
+
+$(SHELLS:%=$(B)/completions/%/$1): $(B)/completions/%/$1: $(B)/bin/$1
+	@mkdir -p $$(@D)
+	$$(call say,GEN)$(B)/bin/$1 --completion $$* >$$@
+endef
+$(foreach t,$(TOOLS),$(eval $(call tool_rule,$t)))
+
+$(HELPERS:%=$(B)/libexec/%): $(B)/libexec/%: $(B)/cmd/libexec/%.o $(LIB) $(B)/.files
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
+
+$(UNITS) $(CRASHERS): %: %.o $(TESTLIB) $(LIB) $(B)/.files
+	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LIB) $(TEST_LDLIBS) $(LDLIBS)
+
+$(BENCHES): %: %.o $(TESTLIB) $(LIB) $(B)/.files
+	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LIB) $(BENCH_LDLIBS) $(LDLIBS)
+
+# A fuzz target is linked with libFuzzer (FUZZ=1) or with a main that replays its corpus.
+fuzz_main := $(if $(FUZZ),,$(B)/tests/fuzz/replay.o)
+$(FUZZERS): %: %.o $(fuzz_main) $(LIB) $(B)/.files
+	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) $(if $(FUZZ),-fsanitize=fuzzer) -o $@ $< $(fuzz_main) \
+	    $(LIB) $(TEST_LDLIBS) $(LDLIBS)
+
+# What a person calls. The first stage installs what is missing; the second one builds and runs.
+deps:	## install what building and `make check` need (NO_INSTALL=1: only say what is missing)
+	@scripts/deps build
+
+deps-servers:	## install the servers that check-servers needs
+	@scripts/deps servers
+
+check: deps	## all tests; TEST=PATTERN for some of them, SAN=address,undefined for sanitizers
+	@$(MAKE) --no-print-directory $(jobs) run-check
+
+check-servers: deps deps-servers	## the tests that need real servers
+	@echo "no servers are needed yet"
+
+soak: deps	## the kill and power-loss loops at full length
+	@$(MAKE) --no-print-directory $(jobs) run-check SOAK=1 TEST='$(or $(TEST),^crash/)'
+
+demo: deps	## the main jobs on real input, as a readable transcript; demo-NAME runs one
+	@$(MAKE) --no-print-directory $(jobs) run-demo
+
+demo-%: deps
+	@$(MAKE) --no-print-directory $(jobs) run-demo DEMO='$*'
+
+bench: deps	## measure against the peers, printed as ratios; BENCH=PATTERN for some
+	@$(MAKE) --no-print-directory $(jobs) run-bench
+
+fuzz: deps	## fuzz every parser for FUZZ_SECONDS each (60); FUZZ_TARGET=f_NAME for one
+	@scripts/deps lint
+	@$(MAKE) --no-print-directory $(jobs) run-fuzz FUZZ=1 CC=clang SAN=address,undefined
+
+sim:	## simulated clusters: SEED= SEEDS=
+	@echo "there is nothing to simulate yet"
+
+bugs: deps	## apply each planted bug and demand that the suite catches it; ONLY=NN for one
+	@B='$(B)' ONLY='$(ONLY)' MAKE='$(MAKE)' scripts/bugs
+
+lint: deps	## check the changed files; ALL=1 checks everything
+	@scripts/deps lint
+	@B='$(B)' scripts/lint $(if $(ALL),--all)
+
+coverage: deps	## run the tests and print the lines and branches they reach
+	@$(MAKE) --no-print-directory $(jobs) run-coverage COV=1
+
+run-check: all tests
+	@B='$(B)' SHOAL_SAN='$(SAN)' SOAK='$(SOAK)' TEST='$(TEST)' scripts/with-build tests/run
+
+run-coverage: run-check
+	@scripts/coverage $(B)
+
+run-demo: all
+	@B='$(B)' DEMO='$(DEMO)' scripts/with-build scripts/demo
+
+run-bench: all benches
+	@B='$(B)' BENCH='$(BENCH)' scripts/with-build scripts/bench
+
+run-fuzz: $(FUZZERS)
+	@B='$(B)' FUZZ_SECONDS='$(FUZZ_SECONDS)' scripts/with-build scripts/fuzz '$(FUZZ_TARGET)'
+
+tests: $(TESTS)	## build the test programs only
+
+benches: $(BENCHES)
+
+MAN := $(wildcard man/*.[1-8])
+INSTALLED = $(TOOLS:%=bin/%) $(HELPERS:%=libexec/shoal/%) \
+	$(foreach m,$(MAN),share/man/man$(subst .,,$(suffix $m))/$(notdir $m)) \
+	$(TOOLS:%=share/bash-completion/completions/%) $(TOOLS:%=share/zsh/site-functions/_%) \
+	$(TOOLS:%=share/fish/vendor_completions.d/%.fish)
+root = $(DESTDIR)$(PREFIX)
+
+install: all	## install under $(DESTDIR)$(PREFIX), /usr/local by default
+	@set -e; put() { install -D -m "$$1" "$$2" '$(root)'/"$$3"; }; \
+	for t in $(TOOLS); do \
+	    put 755 $(B)/bin/$$t bin/$$t; \
+	    put 644 $(B)/completions/bash/$$t share/bash-completion/completions/$$t; \
+	    put 644 $(B)/completions/zsh/$$t share/zsh/site-functions/_$$t; \
+	    put 644 $(B)/completions/fish/$$t share/fish/vendor_completions.d/$$t.fish; \
+	done; \
+	for t in $(HELPERS); do put 755 $(B)/libexec/$$t libexec/shoal/$$t; done; \
+	for m in $(MAN); do put 644 $$m share/man/man$${m##*.}/$${m#man/}; done
+
+uninstall:	## remove what install wrote
+	rm -f $(addprefix $(root)/,$(INSTALLED))
+	@rmdir '$(root)/libexec/shoal' 2>/dev/null || :
+
+clean:	## remove this variant's build tree
+	rm -rf $(B)
+
+help:	## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	    while IFS='	' read -r t d; do printf '%-14s %s\n' "$$t" "$$d"; done
+
+-include $(OBJS:.o=.d)
+
+FORCE:
+.PHONY: all FORCE deps deps-servers check check-servers soak demo bench fuzz sim bugs lint coverage \
+	run-check run-coverage run-demo run-bench run-fuzz tests benches install uninstall clean help
+.DELETE_ON_ERROR:
