@@ -57,7 +57,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $1 '$@';)
 # Several processes for the inner make when the caller has not said how many.
 jobs = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(or $(shell nproc 2>/dev/null),2))
 
-all: $(BINS) $(COMPLETIONS)	## build every tool (the default); V=1 shows the commands
+all: $(LIB) $(BINS) $(COMPLETIONS)	## build every tool (the default); V=1 shows the commands
 
 # A stamp changes when what it stands for does: .flags rebuilds all, .files archives and links anew.
 FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS) $(TEST_LDLIBS) $(BENCH_LDLIBS)
