@@ -54,12 +54,13 @@ OBJS := $(call obj,$(LIB_SRCS) $(foreach t,$(TOOLS),$(call tool_srcs,$t)) \
 	$(TESTS:%=%.o) $(BENCHES:%=%.o)
 
 say = $(if $(V),,@printf '  %-5s %s\n' $1 '$@';)
+link = $(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@
 # Several processes for the inner make when the caller has not said how many.
 jobs = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(or $(shell nproc 2>/dev/null),2))
 
 all: $(LIB) $(BINS) $(COMPLETIONS)	## build every tool (the default); V=1 shows the commands
 
-# A stamp changes when what it stands for does: .flags rebuilds all, .files archives and links anew.
+# A stamp changes when what it stands for does: .flags compiles anew, .files archives and links.
 FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS) $(TEST_LDLIBS) $(BENCH_LDLIBS)
 ifneq ($(strip $(file <$(B)/.flags)),$(strip $(FLAGS)))
 $(B)/.flags: FORCE
@@ -97,7 +98,7 @@ $(TESTLIB): $(call obj,$(TESTLIB_SRCS)) $(B)/.files
 define tool_rule
 $(B)/bin/$1: $(call obj,$(call tool_srcs,$1)) $(LIB) $(B)/.files
 	@mkdir -p $$(@D)
-	$$(call say,LD)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $(LIB) $$(LDLIBS)
+	$$(link) $$(filter %.o,$$^) $(LIB) $$(LDLIBS)
 
 $(SHELLS:%=$(B)/completions/%/$1): $(B)/completions/%/$1: $(B)/bin/$1
 	@mkdir -p $$(@D)
@@ -107,28 +108,27 @@ $(foreach t,$(TOOLS),$(eval $(call tool_rule,$t)))
 
 $(HELPERS:%=$(B)/libexec/%): $(B)/libexec/%: $(B)/cmd/libexec/%.o $(LIB) $(B)/.files
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
+	$(link) $< $(LIB) $(LDLIBS)
 
 $(UNITS) $(CRASHERS): %: %.o $(TESTLIB) $(LIB) $(B)/.files
-	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LIB) $(TEST_LDLIBS) $(LDLIBS)
+	$(link) $< $(TESTLIB) $(LIB) $(TEST_LDLIBS) $(LDLIBS)
 
 $(BENCHES): %: %.o $(TESTLIB) $(LIB) $(B)/.files
-	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LIB) $(BENCH_LDLIBS) $(LDLIBS)
+	$(link) $< $(TESTLIB) $(LIB) $(BENCH_LDLIBS) $(LDLIBS)
 
 # A fuzz target is linked with libFuzzer (FUZZ=1) or with a main that replays its corpus.
 fuzz_main := $(if $(FUZZ),,$(B)/tests/fuzz/replay.o)
 $(FUZZERS): %: %.o $(fuzz_main) $(LIB) $(B)/.files
-	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) $(if $(FUZZ),-fsanitize=fuzzer) -o $@ $< $(fuzz_main) \
-	    $(LIB) $(TEST_LDLIBS) $(LDLIBS)
+	$(link) $(if $(FUZZ),-fsanitize=fuzzer) $< $(fuzz_main) $(LIB) $(TEST_LDLIBS) $(LDLIBS)
 
 # What a person calls. The first stage installs what is missing; the second one builds and runs.
-deps:	## install what building and `make check` need (NO_INSTALL=1: only say what is missing)
+deps:	## install what building and `make check` need (NO_INSTALL=1: only say what)
 	@scripts/deps build
 
 deps-servers:	## install the servers that check-servers needs
 	@scripts/deps servers
 
-check: deps	## all tests; TEST=PATTERN for some of them, SAN=address,undefined for sanitizers
+check: deps	## all tests; TEST=PATTERN for some, SAN=address,undefined for sanitizers
 	@$(MAKE) --no-print-directory $(jobs) run-check
 
 check-servers: deps deps-servers	## the tests that need real servers
@@ -176,7 +176,8 @@ run-bench: all benches
 	@B='$(B)' BENCH='$(BENCH)' scripts/with-build scripts/bench
 
 run-fuzz: $(FUZZERS)
-	@B='$(B)' FUZZ_SECONDS='$(FUZZ_SECONDS)' scripts/with-build scripts/fuzz '$(FUZZ_TARGET)'
+	@B='$(B)' FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_TARGET='$(FUZZ_TARGET)' \
+	    scripts/with-build scripts/fuzz
 
 tests: $(TESTS)	## build the test programs only
 
@@ -214,6 +215,7 @@ help:	## this list
 -include $(OBJS:.o=.d)
 
 FORCE:
-.PHONY: all FORCE deps deps-servers check check-servers soak demo bench fuzz sim bugs lint coverage \
-	run-check run-coverage run-demo run-bench run-fuzz tests benches install uninstall clean help
+.PHONY: all FORCE deps deps-servers check check-servers soak demo bench fuzz sim bugs lint \
+	coverage run-check run-coverage run-demo run-bench run-fuzz tests benches install \
+	uninstall clean help
 .DELETE_ON_ERROR:

@@ -1,7 +1,7 @@
 /*
  * replay: runs a fuzz target over the files of its corpus, as a plain test and with any compiler.
  *
- * usage: f_NAME [-v] FILE|DIR...
+ * usage: f_NAME [-v] DIR...
  *
  * Each input is handed over in an allocation of exactly its size, so that a read past its end is
  * seen by a sanitizer or valgrind.  -v names each input first: the last name is the one that
@@ -26,21 +26,25 @@ static void fail(const char *what, const char *path)
 	exit(1);
 }
 
-static void run_file(const char *path, size_t size)
+static void run_file(const char *path)
 {
 	FILE *f = fopen(path, "re");
-	uint8_t *data = malloc(size > 0 ? size : 1);
+	uint8_t *data = NULL;
+	struct stat st;
+	size_t size;
 
 	if (verbose)
 		fprintf(stderr, "%s\n", path);
-	if (f == NULL || data == NULL || fread(data, 1, size, f) != size)
+	if (f == NULL || fstat(fileno(f), &st) < 0)
+		fail("open", path);
+	size = (size_t)st.st_size;
+	data = malloc(size > 0 ? size : 1);
+	if (data == NULL || fread(data, 1, size, f) != size)
 		fail("read", path);
 	fclose(f);
 	(void)LLVMFuzzerTestOneInput(data, size);
 	free(data);
 }
-
-static unsigned run_path(const char *path);
 
 static unsigned run_dir(const char *path)
 {
@@ -54,24 +58,14 @@ static unsigned run_dir(const char *path)
 		char child[4096];
 
 		snprintf(child, sizeof(child), "%s/%s", path, names[i]->d_name);
-		if (names[i]->d_name[0] != '.')
-			inputs += run_path(child);
+		if (names[i]->d_name[0] != '.') {
+			run_file(child);
+			inputs++;
+		}
 		free(names[i]);
 	}
 	free(names);
 	return inputs;
-}
-
-static unsigned run_path(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		fail("stat", path);
-	if (S_ISDIR(st.st_mode))
-		return run_dir(path);
-	run_file(path, (size_t)st.st_size);
-	return 1;
 }
 
 int main(int argc, char **argv)
@@ -82,7 +76,7 @@ int main(int argc, char **argv)
 		if (strcmp(argv[i], "-v") == 0)
 			verbose = true;
 		else
-			inputs += run_path(argv[i]);
+			inputs += run_dir(argv[i]);
 	printf("# %u inputs\n", inputs);
 	return inputs == 0;
 }
