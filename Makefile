@@ -56,7 +56,7 @@ OBJS := $(call obj,$(LIB_SRCS) $(foreach t,$(TOOLS),$(call tool_srcs,$t)) \
 say = $(if $(V),,@printf '  %-5s %s\n' $1 '$@';)
 link = $(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@
 # Several processes for the inner make when the caller has not said how many.
-jobs = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(or $(shell nproc 2>/dev/null),2))
+jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(or $(shell nproc 2>/dev/null),2))
 
 all: $(LIB) $(BINS) $(COMPLETIONS)	## build every tool (the default); V=1 shows the commands
 
