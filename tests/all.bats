@@ -119,6 +119,17 @@ nothing_wrong() {
 	nothing_wrong "${wrong[@]}"
 }
 
+@test "what README.md and the overview show runs as it stands" {
+	local wrong=() page
+	for page in "$root"/README.md "$root"/man/*.7; do
+		grep -q '^\$ ' "$page" 2>/dev/null || continue
+		mkdir "${page##*/}" && cd "${page##*/}" || return
+		run_examples "$page" || wrong+=("$page")
+		cd .. || return
+	done
+	nothing_wrong "${wrong[@]}"
+}
+
 @test "a one-shot tool loads libc, libsodium and jansson at most" {
 	local wrong=() tool library
 	[ -z "${SHOAL_SAN-}" ] || skip "by design: sanitizers bring their own libraries"
