@@ -39,9 +39,13 @@ examples_of() { # FILE
 	{ print "O " plain($0) }' "$1"
 }
 
+# Exported, so that a test may also call it in a shell of its own.
+_examples_script=$(realpath "${BASH_SOURCE[0]}")
 run_examples() {
-	bash "${BASH_SOURCE[0]}" "$@"
+	bash "$_examples_script" "$@"
 }
+export _examples_script
+export -f run_examples
 
 # Everything below runs in the shell of the examples, hence the names.
 _examples_matches() { # WANT-FILE GOT-FILE
