@@ -39,25 +39,35 @@ struct io {
 
 extern const struct io io_os;
 
-/* Open; the error names the file.  O_CLOEXEC is added. */
+/* Open, over EINTR; the error names the file.  O_CLOEXEC is added. */
 int file_open(const struct io *io, int dir, const char *name, int flags, mode_t mode,
               struct err *e);
 
 /* Open a directory (dir may be AT_FDCWD). */
 int file_open_dir(const struct io *io, int dir, const char *name, struct err *e);
 
-/* Write all n bytes at an offset, over short writes and EINTR. */
+/*
+ * Write all n bytes at an offset, over short writes and EINTR.  A failure may leave any part of
+ * them written.  The fd is not O_APPEND.
+ */
 int file_write_all(const struct io *io, int fd, const void *p, size_t n, off_t at, struct err *e);
 
 /* Read up to n bytes at an offset, over EINTR: the count, less than n only at the end. */
 ssize_t file_read_at(int fd, void *p, size_t n, off_t at, struct err *e);
 
-/* Append the whole of a file to b; EFBIG when it has more than max bytes. */
+/*
+ * Append the whole of a file to b, also of one whose size is not known beforehand (/proc); EFBIG
+ * when it has more than max bytes.  A failure leaves b's bytes as they were.
+ */
 int file_read(int dir, const char *name, size_t max, struct buf *b, struct err *e);
 
 /*
  * Replace a file as a whole: write NAME.tmp.PID, fsync it, rename it over NAME, fsync dir.
- * A crash leaves the old file or the new one.
+ * A crash leaves the old file or the new one, and maybe the temporary one.  NAME has no slash
+ * (EINVAL).  The file gets the mode less the umask, as any new file.  On failure the temporary
+ * file is gone and NAME is the old file; only when the fsync of dir failed, NAME is the new one
+ * and a crash may still bring the old one back.  Two processes that replace the same NAME in two
+ * pid namespaces need a lock.
  */
 int file_replace(const struct io *io, int dir, const char *name, const void *p, size_t n,
                  mode_t mode, struct err *e);
@@ -67,26 +77,43 @@ int file_sync_dir(const struct io *io, int dir, struct err *e);
 
 /*
  * Allocate disk blocks for [at, at + size) without changing the file's size.  Where the file
- * system cannot, nothing happens and it is no error; ENOSPC and EFBIG are.
+ * system cannot, nothing happens and it is no error; ENOSPC, EDQUOT and EFBIG are.
  */
 int file_allocate(const struct io *io, int fd, off_t at, off_t size, struct err *e);
 
-/* The fd closed, -1 is fine. */
+/* The fd closed, -1 is fine.  What had to reach the disk was synced before, so no error counts. */
 void file_close(const struct io *io, int fd);
 
 /*
  * Locks of the open file description (F_OFD_SETLK): owned by the fd, freed by the kernel when its
- * last copy is closed, also by kill -9.  One byte is one lock.
+ * last copy is closed, also by kill -9.  One byte is one lock; it need not exist in the file.
+ * Two opens of one file in one process exclude each other too; an fd that already holds the lock
+ * gets it again at once, and may so change its kind.  A shared lock needs an fd open for reading,
+ * an exclusive one an fd open for writing (EBADF).
  */
 enum file_lock { FILE_LOCK_SHARED, FILE_LOCK_EXCLUSIVE };
 
-/* Wait for the lock; timeout_ms < 0 waits for ever; ETIMEDOUT when it is not free in time. */
+/*
+ * Wait for the lock.  With timeout_ms < 0 for ever, in the kernel, which serves waiters about in
+ * the order of their coming.  Otherwise until the timeout (boot time), then ETIMEDOUT: no call of
+ * the kernel does that without a signal, so this tries again after pauses that grow from 0.2 to
+ * 10 ms.  Such a waiter may miss its turn to those that wait in the kernel, and gets a free lock
+ * up to 10 ms late; use it where the lock is held seldom, or where a wait must end.
+ * A signal does not end the wait.
+ */
 int file_lock(int fd, off_t byte, enum file_lock kind, int64_t timeout_ms, struct err *e);
+
 /* 1 taken, 0 somebody else holds it, -1 error. */
 int file_try_lock(int fd, off_t byte, enum file_lock kind, struct err *e);
+
+/* Give the lock back; also fine when it is not held. */
 void file_unlock(int fd, off_t byte);
 
-/* The type of the file system: "nfs", "cifs", ... for one that crosses hosts, NULL for a local one. */
+/*
+ * The type of the file system, "nfs", "cifs", ..., when it crosses hosts, so that locks, shared
+ * mappings and fsync cannot be relied on; NULL for a local one and where it cannot be told.  FUSE
+ * counts as local: fstatfs(2) does not tell sshfs from a driver for a local disk.
+ */
 const char *file_remote_type(int fd);
 
 #endif

@@ -1,0 +1,100 @@
+/*
+ * append: commits.  A struct commit collects events, evlog_commit() writes them in one step that
+ * happens as a whole or not at all, over all its streams, and evlog_sync() makes them durable.
+ *
+ * Versions begin at 0, sequences at 1; both are dense.  An id is unique within its stream for as
+ * long as its event lives.  Order of checks: ids first, then expected versions.
+ */
+#ifndef SHOAL_EVLOG_APPEND_H
+#define SHOAL_EVLOG_APPEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "evlog/store.h"
+
+#define COMMIT_EVENTS_MAX 65536u       /* of one atomic commit */
+#define COMMIT_BYTES_MAX  (16u << 20)  /* of input of one atomic commit; the caller counts */
+#define COMMIT_CHECKS_MAX 64u          /* streams that are checked but not written */
+
+enum expect_kind { EXPECT_ANY, EXPECT_NONE, EXPECT_EXISTS, EXPECT_VERSION };
+
+struct expect {
+	enum expect_kind kind;
+	uint32_t version; /* the stream's last version, for EXPECT_VERSION */
+};
+
+/* "any", "none", "exists" or a version; EINVAL for anything else. */
+int expect_parse(const char *p, size_t len, struct expect *ret, struct err *e);
+/* The word or number as the user types it, NUL-terminated. */
+#define EXPECT_TEXT_MAX 16
+void expect_text(char to[EXPECT_TEXT_MAX], const struct expect *x);
+
+/* One event to be written; all spans are copied. */
+struct event {
+	struct span stream, type;
+	struct span id;    /* 1 to 255 bytes */
+	bool id_given;     /* by a caller, so that it may be known; else it is fresh and random */
+	struct span attrs; /* as in the frame: compact JSON object or "-" */
+	struct span data;  /* as in the frame */
+	struct expect expect; /* against the stream's version just before this event */
+};
+
+struct commit;
+
+struct commit *commit_new(void); /* NULL: out of memory */
+void commit_free(struct commit *c);
+void commit_clear(struct commit *c);
+size_t commit_count(const struct commit *c);
+size_t commit_bytes(const struct commit *c); /* of frames so far */
+
+/* Add an event; EVLOG_BAD_EVENT when it is over a limit of frame.h.  Names are checked before. */
+int commit_add(struct commit *c, const struct evlog *s, const struct event *ev, struct err *e);
+
+/* Check a stream that the commit does not write.  ENOSPC beyond COMMIT_CHECKS_MAX. */
+int commit_check(struct commit *c, struct span stream, struct expect x,
+                 struct err *e);
+
+/* What became of one stream of a commit. */
+struct receipt {
+	struct span stream;      /* borrowed from the commit */
+	uint32_t first, last;    /* versions written; of the known events when nothing was new */
+	uint64_t sequence;       /* of the last of them */
+	uint32_t count;          /* events written */
+	uint32_t known;          /* events that were there already */
+};
+
+struct commit_result {
+	const struct receipt *receipts; /* in order of first appearance; until the commit changes */
+	size_t receipt_count;
+	uint64_t sequence;  /* of the last event written; what evlog_sync() waits for */
+	size_t bad_event;   /* for EVLOG_CONFLICT and EVLOG_ID_REUSED: index of the event */
+	struct span stream; /* for EVLOG_CONFLICT: where, what was expected and what is */
+	struct expect expected, actual; /* actual: EXPECT_NONE or EXPECT_VERSION */
+};
+
+enum commit_mode {
+	COMMIT_EACH,  /* known events are skipped one by one; a bad one stops the commit before it */
+	COMMIT_ATOMIC /* all or nothing: partly known is EVLOG_ID_REUSED */
+};
+
+/*
+ * Write the commit.  now_ns is the time to record.  In COMMIT_EACH an event whose id is known
+ * with other content fails with EVLOG_ID_REUSED after the events before it were written
+ * (*r tells).  Any other failure has written nothing.  Success is not yet durable.
+ */
+int evlog_commit(struct evlog *s, struct commit *c, enum commit_mode mode, int64_t now_ns,
+                 struct commit_result *r, struct err *e);
+
+/*
+ * Wait until everything up to a sequence is on disk.  Processes that wait together share one
+ * fdatasync.  EVLOG_POISONED when it failed: the events are not acknowledged, writers stop.
+ */
+int evlog_sync(struct evlog *s, uint64_t sequence, struct err *e);
+
+/* Merge index files when there are many; call it now and then between commits. */
+int evlog_maintain(struct evlog *s, struct err *e);
+
+#endif

@@ -1,0 +1,456 @@
+/*
+ * index: the runs of both families, over the active tables.
+ *
+ * The runs of a family cover the sealed segments without a gap or an overlap.  After a merge and
+ * before the unlink of its sources a crash leaves both: loading takes the widest run that
+ * begins where the one before ended, and deletes what it does not need.  What is missing or
+ * damaged is made anew from the segments it covers.
+ */
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "evlog/append.h"
+#include "evlog/store_impl.h"
+
+#define MERGE_COUNT     4    /* adjacent runs of one size class that become one */
+#define CLASS_ENTRIES   4096 /* entries of the smallest class; each next one holds four times more */
+#define LOAD_TRIES      8    /* another process may unlink what we are about to open */
+
+struct range {
+	uint64_t first, last;
+};
+
+static int runs_head(struct evlog *s, uint64_t key, uint64_t *seq, struct err *e);
+
+static void drop_family(struct evlog *s, enum run_family family)
+{
+	for (size_t i = 0; i < s->run_count[family]; i++)
+		run_close(&s->runs[family][i]);
+	free(s->runs[family]);
+	s->runs[family] = NULL;
+	s->run_count[family] = 0;
+	s->runs_loaded[family] = false;
+}
+
+void index_drop(struct evlog *s)
+{
+	drop_family(s, RUN_HEADS);
+	drop_family(s, RUN_IDS);
+}
+
+static void remove_run(struct evlog *s, enum run_family family, struct range r)
+{
+	char name[RUN_NAME_MAX];
+
+	run_name(name, family, r.first, r.last);
+	if (s->writable && !s->no_recover)
+		(void)s->io->unlinkat(s->index_dir, name);
+}
+
+static int by_first_then_widest(const void *a, const void *b)
+{
+	const struct range *x = a, *y = b;
+
+	if (x->first != y->first)
+		return x->first < y->first ? -1 : 1;
+	return x->last > y->last ? -1 : x->last < y->last;
+}
+
+/* All runs of a family that are there, sorted; the count. */
+static ssize_t list_runs(struct evlog *s, enum run_family family, struct range **ret,
+                         struct err *e)
+{
+	struct range *v = NULL;
+	size_t n = 0;
+	struct dirent *d;
+	int fd = file_open_dir(&io_os, s->index_dir, ".", e);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (dir == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return err_sys(e, "list 'index'");
+	}
+	while ((d = readdir(dir)) != NULL) {
+		enum run_family f;
+		struct range r;
+
+		if (!run_parse_name(d->d_name, &f, &r.first, &r.last) || f != family)
+			continue;
+		if (n % 64 == 0) {
+			struct range *w = reallocarray(v, n + 64, sizeof(*v));
+
+			if (w == NULL) {
+				closedir(dir);
+				free(v);
+				return err_set(e, ENOMEM, "out of memory");
+			}
+			v = w;
+		}
+		v[n++] = r;
+	}
+	closedir(dir);
+	if (n > 1)
+		qsort(v, n, sizeof(*v), by_first_then_widest);
+	*ret = v;
+	return (ssize_t)n;
+}
+
+/*
+ * Enter one event into tables.  Two streams may share their first key; the later one then has its
+ * second, and so on.  A key is the stream's own when it leads to the stream's previous event,
+ * which is known without a look at the log; only a collision, or a log with damage, needs one.
+ */
+int index_add(struct evlog *s, struct active *a, const struct frame *f, struct err *e)
+{
+	struct frame other;
+
+	/* A stub that knows its stream still counts its versions; one that does not is nobody's. */
+	if (f->kind == FRAME_STUB && f->flag != FRAME_REDACTED)
+		return 0;
+	if (f->kind == FRAME_EVENT)
+		active_add_id(a, key_of(s, f->stream, f->id, 0), f->seq);
+	for (uint32_t k = 0;; k++) {
+		uint64_t key = key_of(s, f->stream, (struct span){"", 0}, k);
+		uint64_t seq = active_head(a, key);
+		int r = 1;
+
+		if (seq == 0 && runs_head(s, key, &seq, e) < 0)
+			return -1;
+		if (seq != 0 && seq != f->prev) {
+			r = store_frame(s, seq, &other, e);
+			if (r < 0 && e->code != EVLOG_DAMAGED)
+				return -1;
+			r = r > 0 && span_is(other.stream, f->stream);
+		}
+		if (r > 0) {
+			active_set_head(a, key, f->seq);
+			return 0;
+		}
+	}
+}
+
+static int write_run(struct evlog *s, enum run_family family, const struct active *a,
+                     uint64_t last, struct err *e)
+{
+	struct active_slot *sorted = NULL;
+	ssize_t n = active_sorted(a, family == RUN_HEADS ? a->heads : a->ids, &sorted, e);
+	int r;
+
+	if (n < 0)
+		return -1;
+	r = run_write(s->io, s->index_dir, s->mode, family, a->base, last, sorted, (size_t)n, false,
+	              e);
+	free(sorted);
+	return r;
+}
+
+/* The run of one sealed segment, from the log. */
+static int rebuild_run(struct evlog *s, enum run_family family, uint64_t base, struct err *e)
+{
+	struct segment *g;
+	struct active a = {0};
+	struct frame f;
+	int r = -1;
+
+	if (!s->segments_loaded && segments_load(s, e) < 0)
+		return -1;
+	g = segment_of(s, base);
+	if (g == NULL || g->base != base)
+		return err_set(e, EVLOG_DAMAGED, "log: no segment begins at sequence %llu",
+		               (unsigned long long)base);
+	if (segment_map(s, g, e) < 0)
+		return -1;
+	if (g->last - g->base >= ACTIVE_EVENTS_MAX)
+		return err_set(e, EVLOG_DAMAGED, "log: a segment is missing after sequence %llu",
+		               (unsigned long long)base);
+	if (active_create(&a, -1, 0, base, (uint32_t)(g->last - g->base + 1), e) < 0)
+		return -1;
+	for (size_t at = FRAME_HEAD_LEN; at < g->size; at += f.len) {
+		if (frame_parse_header(g->map + at, g->size - at, s->salt, &f) != FRAME_OK) {
+			at = tail_next_sound(g->map, g->size, at + 1, 0, s->salt, &f);
+			if (at >= g->size)
+				break;
+		}
+		if (f.seq >= g->base && f.seq <= g->last && index_add(s, &a, &f, e) < 0)
+			goto out;
+	}
+	r = write_run(s, family, &a, g->last, e);
+out:
+	active_close(&a);
+	return r;
+}
+
+/* Open a run and put it behind those that are loaded. */
+static int push_run(struct evlog *s, enum run_family family, struct range want, struct err *e)
+{
+	size_t n = s->run_count[family];
+	struct run *v = reallocarray(s->runs[family], n + 1, sizeof(*v));
+	char name[RUN_NAME_MAX];
+
+	if (v == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	s->runs[family] = v;
+	run_name(name, family, want.first, want.last);
+	if (run_open(&v[n], s->index_dir, name, e) < 0)
+		return -1;
+	if (v[n].first != want.first || v[n].last != want.last) {
+		run_close(&v[n]);
+		return err_set(e, EBADMSG, "'index/%s' holds another range", name);
+	}
+	s->run_count[family]++;
+	return 0;
+}
+
+/* The widest run that begins at `from` and opens; 0 when there is none. */
+static int take_widest(struct evlog *s, enum run_family family, const struct range *v, size_t n,
+                       uint64_t from, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].first != from)
+			continue;
+		if (push_run(s, family, v[i], e) == 0)
+			return 1;
+		if (e->code != EBADMSG && e->code != ENOENT)
+			return -1;
+		if (e->code == EBADMSG)
+			remove_run(s, family, v[i]);
+	}
+	return 0;
+}
+
+static void remove_covered(struct evlog *s, enum run_family family, const struct range *v,
+                           size_t n)
+{
+	const struct run *r = s->runs[family];
+
+	for (size_t i = 0, k = 0; i < n; i++) {
+		while (k < s->run_count[family] && r[k].last < v[i].last)
+			k++;
+		if (k < s->run_count[family] && v[i].first >= r[k].first &&
+		    !(v[i].first == r[k].first && v[i].last == r[k].last))
+			remove_run(s, family, v[i]);
+	}
+}
+
+/* Load what is there; 1: all sealed segments are covered, 0: from *ret_gap on they are not. */
+static int load_runs(struct evlog *s, enum run_family family, uint64_t *ret_gap, struct err *e)
+{
+	struct range *v = NULL;
+	ssize_t n = list_runs(s, family, &v, e);
+	uint64_t from = 1;
+	int r = n < 0 ? -1 : 1;
+
+	drop_family(s, family);
+	while (r > 0 && from < s->log_base) {
+		r = take_widest(s, family, v, (size_t)n, from, e);
+		if (r > 0)
+			from = s->runs[family][s->run_count[family] - 1].last + 1;
+	}
+	*ret_gap = from;
+	if (r > 0 && s->locked)
+		remove_covered(s, family, v, (size_t)n);
+	free(v);
+	return r;
+}
+
+static int fill_gaps(struct evlog *s, enum run_family family, uint64_t gap, struct err *e)
+{
+	int r = 0;
+
+	if (!s->writable || s->no_recover)
+		return err_set(e, EVLOG_READ_ONLY, "the index is not complete and cannot be written");
+	if (!s->maintaining && file_lock(s->lock, LOCK_MAINTAIN, FILE_LOCK_EXCLUSIVE, -1, e) < 0)
+		return -1;
+	/* The runs that load_runs() left open are the older ones, which index_add() needs. */
+	while (r == 0) {
+		r = rebuild_run(s, family, gap, e);
+		if (r == 0)
+			r = load_runs(s, family, &gap, e);
+	}
+	if (!s->maintaining)
+		file_unlock(s->lock, LOCK_MAINTAIN);
+	return r < 0 ? -1 : 0;
+}
+
+int index_load(struct evlog *s, enum run_family family, struct err *e)
+{
+	uint32_t gen = ctl_get32(&s->ctl->index_gen);
+	uint64_t gap = 1;
+	int r;
+
+	if (s->runs_loaded[family] && s->index_gen == gen)
+		return 0;
+	if (s->index_gen != gen) {
+		index_drop(s);
+		s->index_gen = gen;
+	}
+	/* The heads are needed to give streams their keys, also for a run of ids. */
+	if (family == RUN_IDS && index_load(s, RUN_HEADS, e) < 0)
+		return -1;
+	r = load_runs(s, family, &gap, e);
+	if (r == 0)
+		r = fill_gaps(s, family, gap, e);
+	if (r < 0)
+		return -1;
+	s->runs_loaded[family] = true;
+	return 0;
+}
+
+/* A run that fails its check is thrown away; the caller loads again and repeats its question. */
+static void drop_bad_run(struct evlog *s, enum run_family family, size_t i)
+{
+	struct range r = {s->runs[family][i].first, s->runs[family][i].last};
+
+	drop_family(s, family);
+	remove_run(s, family, r);
+}
+
+/* The newest event under a key in the runs that are loaded. */
+static int runs_head(struct evlog *s, uint64_t key, uint64_t *seq, struct err *e)
+{
+	for (size_t i = s->run_count[RUN_HEADS]; i-- > 0;) {
+		uint64_t at = RUN_FIRST;
+		int r = run_next(&s->runs[RUN_HEADS][i], key, &at, seq, e);
+
+		if (r < 0)
+			drop_bad_run(s, RUN_HEADS, i);
+		if (r != 0)
+			return r;
+	}
+	*seq = 0;
+	return 0;
+}
+
+int index_head(struct evlog *s, uint64_t key, uint64_t *seq, struct err *e)
+{
+	int r;
+
+	*seq = active_head(&s->active, key);
+	if (*seq != 0)
+		return 1;
+	for (int tries = 0; tries < LOAD_TRIES; tries++) {
+		if (index_load(s, RUN_HEADS, e) < 0)
+			return -1;
+		r = runs_head(s, key, seq, e);
+		if (r >= 0 || e->code != EBADMSG)
+			return r;
+	}
+	return -1;
+}
+
+int index_next_id(struct evlog *s, uint64_t key, struct id_cursor *c, uint64_t *seq,
+                  struct err *e)
+{
+	if (c->run == 0) {
+		*seq = active_next_id(&s->active, key, &c->active_at);
+		if (*seq != 0)
+			return 1;
+		c->run = 1;
+		c->run_at = RUN_FIRST;
+	}
+	for (int tries = 0; tries < LOAD_TRIES; tries++) {
+		if (index_load(s, RUN_IDS, e) < 0)
+			return -1;
+		while (c->run <= s->run_count[RUN_IDS]) {
+			size_t i = s->run_count[RUN_IDS] - c->run;
+			int r = run_next(&s->runs[RUN_IDS][i], key, &c->run_at, seq, e);
+
+			if (r > 0)
+				return 1;
+			if (r < 0 && e->code != EBADMSG)
+				return -1;
+			if (r < 0) {
+				drop_bad_run(s, RUN_IDS, i);
+				break;
+			}
+			c->run++;
+			c->run_at = RUN_FIRST;
+		}
+		if (s->runs_loaded[RUN_IDS])
+			return 0;
+		c->run = 1;
+		c->run_at = RUN_FIRST;
+	}
+	return err_set(e, EIO, "the index of ids cannot be read");
+}
+
+void index_prefetch(struct evlog *s, enum run_family family, uint64_t key)
+{
+	if (family == RUN_HEADS)
+		active_prefetch(&s->active, key);
+	else
+		active_prefetch_id(&s->active, key);
+	for (size_t i = 0; i < s->run_count[family]; i++)
+		run_prefetch(&s->runs[family][i], key);
+}
+
+/* The active segment is sealed: its tables become runs and offsets. */
+int index_seal(struct evlog *s, uint64_t last, struct err *e)
+{
+	const struct active *a = &s->active;
+
+	if (segment_write_offsets(s, a->base, a->offset, (size_t)(last - a->base + 1), e) < 0)
+		return -1;
+	if (write_run(s, RUN_HEADS, a, last, e) < 0)
+		return -1;
+	return write_run(s, RUN_IDS, a, last, e);
+}
+
+static unsigned class_of(const struct run *r)
+{
+	unsigned c = 0;
+
+	for (uint64_t n = r->entries / CLASS_ENTRIES; n >= 4; n /= 4)
+		c++;
+	return c;
+}
+
+/* Merge the newest runs while at least MERGE_COUNT of them are no larger than the newest's class. */
+static int merge_family(struct evlog *s, enum run_family family, struct err *e)
+{
+	for (;;) {
+		size_t n, k;
+
+		if (index_load(s, family, e) < 0)
+			return -1;
+		n = s->run_count[family];
+		for (k = 0; k < n && k < 32; k++)
+			if (class_of(&s->runs[family][n - 1 - k]) > class_of(&s->runs[family][n - 1]))
+				break;
+		if (k < MERGE_COUNT)
+			return 0;
+		if (run_merge(s->io, s->index_dir, s->mode, family, &s->runs[family][n - k], k, e) < 0) {
+			if (e->code == EBADMSG)
+				drop_family(s, family);
+			return -1;
+		}
+		for (size_t i = n - k; i < n; i++)
+			remove_run(s, family,
+			           (struct range){s->runs[family][i].first, s->runs[family][i].last});
+		__atomic_add_fetch(&s->ctl->index_gen, 1, __ATOMIC_ACQ_REL);
+	}
+}
+
+int evlog_maintain(struct evlog *s, struct err *e)
+{
+	int r;
+
+	if (!s->merge_due)
+		return 0;
+	r = file_try_lock(s->lock, LOCK_MAINTAIN, FILE_LOCK_EXCLUSIVE, e);
+	if (r <= 0)
+		return r;
+	s->merge_due = false;
+	s->maintaining = true;
+	r = merge_family(s, RUN_HEADS, e);
+	if (r == 0)
+		r = merge_family(s, RUN_IDS, e);
+	s->maintaining = false;
+	file_unlock(s->lock, LOCK_MAINTAIN);
+	return r;
+}

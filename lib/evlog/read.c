@@ -1,0 +1,280 @@
+/* read: single events and the streams they form, by pointers from event to event. */
+#include "evlog/read.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "evlog/store_impl.h"
+
+int evlog_get(struct evlog *s, uint64_t seq, struct frame *f, struct err *e)
+{
+	int r;
+
+	if (seq == 0 || seq > evlog_durable(s))
+		return 0;
+	if (seq >= s->log_base && store_refresh(s, e) < 0)
+		return -1;
+	r = store_frame(s, seq, f, e);
+	return r > 0 && f->kind != FRAME_EVENT ? 0 : r;
+}
+
+/* The newest event of a stream by reading all: for a reader whose index cannot be made. */
+static int head_by_scan(struct evlog *s, struct span stream, uint64_t at_most, struct frame *f,
+                        struct err *e)
+{
+	struct scan *sc = scan_new(s, 1, e);
+	uint64_t found = 0;
+	struct damage d;
+	int r = sc == NULL ? -1 : 1;
+
+	while (r > 0) {
+		r = scan_next(sc, at_most, f, &d, e);
+		if (r == 1 && span_is(f->stream, stream))
+			found = f->seq;
+	}
+	scan_free(sc);
+	if (r < 0 || found == 0)
+		return r;
+	return store_frame(s, found, f, e);
+}
+
+int evlog_head(struct evlog *s, struct span stream, uint64_t at_most, struct frame *f,
+               struct err *e)
+{
+	int r = store_refresh(s, e);
+
+	if (r == 0)
+		r = lookup_head(s, stream, f, NULL, e);
+	if (r < 0 && e->code == EVLOG_READ_ONLY)
+		return head_by_scan(s, stream, at_most, f, e);
+	while (r > 0 && f->seq > at_most)
+		r = f->prev == 0 ? 0 : store_frame(s, f->prev, f, e);
+	return r;
+}
+
+/* A pointer of a sound event leads nowhere: what it led to was damaged. */
+static int broken(struct span stream, uint64_t seq, struct err *e)
+{
+	return err_set(e, EVLOG_DAMAGED, "stream '%.*s': its event with sequence %llu is missing",
+	               (int)stream.len, stream.p, (unsigned long long)seq);
+}
+
+/* From *f down to the event at a version, by the longest jumps that do not pass it. */
+static int walk_to(struct evlog *s, struct span stream, uint32_t version, struct frame *f,
+                   struct err *e)
+{
+	while (f->version > version) {
+		bool far = (f->version & (f->version - 1)) >= version;
+		uint64_t to = far ? f->jump : f->prev;
+		uint32_t was = f->version;
+		int r = to == 0 ? 0 : store_frame(s, to, f, e);
+
+		if (r < 0)
+			return -1;
+		if (r == 0 || !span_is(f->stream, stream) || f->version >= was)
+			return broken(stream, to, e);
+	}
+	return f->version == version && f->kind == FRAME_EVENT;
+}
+
+int evlog_at(struct evlog *s, struct span stream, uint32_t version, uint64_t at_most,
+             struct frame *f, struct err *e)
+{
+	int r = evlog_head(s, stream, at_most, f, e);
+
+	if (r <= 0)
+		return r;
+	return version > f->version ? 0 : walk_to(s, stream, version, f, e);
+}
+
+void seqs_done(struct seqs *q)
+{
+	free(q->v);
+	*q = (struct seqs){0};
+}
+
+static int push(struct seqs *q, uint64_t seq, struct err *e)
+{
+	if (q->len == q->cap) {
+		size_t cap = q->cap == 0 ? 64 : q->cap * 2;
+		uint64_t *v = reallocarray(q->v, cap, sizeof(*v));
+
+		if (v == NULL)
+			return err_set(e, ENOMEM, "out of memory");
+		q->v = v;
+		q->cap = cap;
+	}
+	q->v[q->len++] = seq;
+	return 0;
+}
+
+static void reverse(uint64_t *v, size_t n)
+{
+	for (size_t i = 0; i < n / 2; i++) {
+		uint64_t t = v[i];
+
+		v[i] = v[n - 1 - i];
+		v[n - 1 - i] = t;
+	}
+}
+
+int evlog_gather(struct evlog *s, struct span stream, uint32_t from, uint32_t to, uint64_t at_most,
+                 struct seqs *seqs, struct err *e)
+{
+	size_t start = seqs->len;
+	struct frame f;
+	int r = evlog_head(s, stream, at_most, &f, e);
+
+	if (r <= 0 || from > to || f.version < from)
+		return r < 0 ? -1 : 0;
+	if (f.version > to && walk_to(s, stream, to, &f, e) < 0)
+		return -1;
+	for (;;) {
+		uint64_t prev = f.prev;
+		uint32_t version = f.version;
+
+		if (f.kind == FRAME_EVENT && push(seqs, f.seq, e) < 0)
+			return -1;
+		if (version == from || prev == 0)
+			break;
+		r = store_frame(s, prev, &f, e);
+		if (r < 0)
+			return -1;
+		if (r == 0 || !span_is(f.stream, stream) || f.version + 1 != version)
+			return broken(stream, prev, e);
+	}
+	reverse(seqs->v + start, seqs->len - start);
+	return 0;
+}
+
+/* All heads, newest per key. */
+struct heads {
+	struct active_slot *v;
+	size_t len, cap;
+};
+
+static int add_head(struct heads *h, const struct active_slot *x, struct err *e)
+{
+	if (h->len == h->cap) {
+		size_t cap = h->cap == 0 ? 1024 : h->cap * 2;
+		struct active_slot *v = reallocarray(h->v, cap, sizeof(*v));
+
+		if (v == NULL)
+			return err_set(e, ENOMEM, "out of memory");
+		h->v = v;
+		h->cap = cap;
+	}
+	h->v[h->len++] = *x;
+	return 0;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct active_slot *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+	const struct active_slot *x = a, *y = b;
+
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+static int collect_heads(struct evlog *s, struct heads *h, struct err *e)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < (size_t)s->active.capacity * 2; i++)
+		if (s->active.heads[i].key != 0 && add_head(h, &s->active.heads[i], e) < 0)
+			return -1;
+	for (size_t i = 0; i < s->run_count[RUN_HEADS]; i++) {
+		struct active_slot x;
+		uint64_t at = 0;
+		int r;
+
+		while ((r = run_each(&s->runs[RUN_HEADS][i], &at, &x, e)) > 0)
+			if (add_head(h, &x, e) < 0)
+				return -1;
+		if (r < 0)
+			return -1;
+	}
+	if (h->len > 0)
+		qsort(h->v, h->len, sizeof(*h->v), by_key);
+	for (size_t i = 0; i < h->len; i++)
+		if (i + 1 == h->len || h->v[i + 1].key != h->v[i].key)
+			h->v[n++] = h->v[i];
+	h->len = n;
+	if (n > 0)
+		qsort(h->v, n, sizeof(*h->v), by_seq);
+	return 0;
+}
+
+int evlog_count_streams(struct evlog *s, uint64_t *ret, struct err *e)
+{
+	struct heads h = {0};
+	int r = -1;
+
+	if (store_refresh(s, e) == 0 && index_load(s, RUN_HEADS, e) == 0)
+		r = collect_heads(s, &h, e);
+	*ret = h.len;
+	free(h.v);
+	return r;
+}
+
+int evlog_each_stream(struct evlog *s, uint64_t at_most, stream_fn *fn, void *arg, struct err *e)
+{
+	struct heads h = {0};
+	struct frame f;
+	int r = -1;
+
+	if (store_refresh(s, e) < 0 || index_load(s, RUN_HEADS, e) < 0 ||
+	    collect_heads(s, &h, e) < 0)
+		goto out;
+	r = 0;
+	for (size_t i = 0; i < h.len && r == 0; i++) {
+		int found = store_frame(s, h.v[i].seq, &f, e);
+
+		while (found > 0 && f.seq > at_most)
+			found = f.prev == 0 ? 0 : store_frame(s, f.prev, &f, e);
+		if (found < 0)
+			r = -1;
+		else if (found > 0)
+			r = fn(&f, arg, e);
+	}
+out:
+	free(h.v);
+	return r < 0 ? -1 : 0;
+}
+
+int evlog_seq_at_time(struct evlog *s, uint64_t time_ns, uint64_t at_most, uint64_t *ret,
+                      struct err *e)
+{
+	uint64_t lo = 1, hi = at_most + 1;
+	struct frame f;
+
+	if (store_refresh(s, e) < 0)
+		return -1;
+	while (lo < hi) {
+		uint64_t mid = lo + (hi - lo) / 2;
+		uint64_t at = mid;
+		int r = 0;
+
+		/* A damaged one tells no time: the next sound one above it does. */
+		while (at < hi && (r = store_frame(s, at, &f, e)) <= 0) {
+			if (r < 0 && e->code != EVLOG_DAMAGED)
+				return -1;
+			at++;
+		}
+		if (at < hi && f.time_ns < time_ns)
+			lo = at + 1;
+		else
+			hi = mid;
+	}
+	*ret = lo;
+	return 0;
+}

@@ -1,0 +1,353 @@
+/* segment: the files under log/, and one frame out of them by its sequence. */
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "evlog/store_impl.h"
+
+#define FRAME_GUESS 1024u /* most frames are read by one pread of this many bytes */
+
+void segment_name(char name[SEGMENT_NAME_MAX], uint64_t base)
+{
+	snprintf(name, SEGMENT_NAME_MAX, "%016llx.evl", (unsigned long long)base);
+}
+
+bool segment_parse_name(const char *name, uint64_t *base)
+{
+	return strlen(name) == 20 && strcmp(name + 16, ".evl") == 0 &&
+	       text_get_hex(name, 16, base) == 0 && *base > 0 && *base <= FRAME_SEQ_MAX;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x < y ? -1 : x > y;
+}
+
+ssize_t segment_bases(int log_dir, uint64_t **ret, struct err *e)
+{
+	struct dirent *d;
+	uint64_t *v = NULL, base;
+	size_t n = 0, cap = 0;
+	int fd = file_open_dir(&io_os, log_dir, ".", e);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (fd < 0)
+		return err_wrap(e, "list 'log'");
+	if (dir == NULL) {
+		close(fd);
+		return err_sys(e, "list 'log'");
+	}
+	while ((d = readdir(dir)) != NULL) {
+		if (!segment_parse_name(d->d_name, &base))
+			continue;
+		if (n == cap) {
+			uint64_t *w;
+
+			cap = cap == 0 ? 64 : cap * 2;
+			w = reallocarray(v, cap, sizeof(*v));
+			if (w == NULL) {
+				closedir(dir);
+				free(v);
+				return err_set(e, ENOMEM, "out of memory");
+			}
+			v = w;
+		}
+		v[n++] = base;
+	}
+	closedir(dir);
+	if (n > 1)
+		qsort(v, n, sizeof(*v), by_value);
+	*ret = v;
+	return (ssize_t)n;
+}
+
+/* A segment appears with its head complete and durable, or not at all. */
+int segment_create(struct evlog *s, uint64_t base, struct err *e)
+{
+	struct frame_head h = {.base = base};
+	char line[FRAME_HEAD_LEN];
+	char name[SEGMENT_NAME_MAX];
+
+	memcpy(h.uuid, s->uuid, sizeof(h.uuid));
+	frame_put_head(line, &h);
+	segment_name(name, base);
+	return file_replace(s->io, s->log_dir, name, line, sizeof(line), s->mode, e);
+}
+
+void segments_drop(struct evlog *s)
+{
+	for (size_t i = 0; i < s->segment_count; i++) {
+		struct segment *g = &s->segments[i];
+
+		if (g->map != NULL)
+			munmap((void *)(uintptr_t)g->map, g->size);
+		if (g->offset_mapped)
+			munmap(g->offset, (g->last - g->base + 1) * sizeof(*g->offset));
+		else
+			free(g->offset);
+	}
+	free(s->segments);
+	s->segments = NULL;
+	s->segment_count = 0;
+	s->segments_loaded = false;
+}
+
+/* The sealed segments, those below log_base.  Mappings of segments that stay are kept. */
+int segments_load(struct evlog *s, struct err *e)
+{
+	struct segment *old = s->segments;
+	size_t old_count = s->segment_count, o = 0;
+	uint64_t *base = NULL;
+	ssize_t n = segment_bases(s->log_dir, &base, e);
+
+	if (n < 0)
+		return -1;
+	while (n > 0 && base[n - 1] >= s->log_base)
+		n--;
+	s->segments = calloc((size_t)n + 1, sizeof(*s->segments));
+	if (s->segments == NULL) {
+		s->segments = old;
+		free(base);
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	for (size_t i = 0; i < (size_t)n; i++) {
+		struct segment *g = &s->segments[i];
+
+		while (o < old_count && old[o].base < base[i])
+			o++;
+		if (o < old_count && old[o].base == base[i])
+			*g = old[o];
+		g->base = base[i];
+		g->last = (i + 1 < (size_t)n ? base[i + 1] : s->log_base) - 1;
+	}
+	s->segment_count = (size_t)n;
+	s->segments_loaded = true;
+	free(base);
+	free(old);
+	return 0;
+}
+
+int segment_map(struct evlog *s, struct segment *g, struct err *e)
+{
+	char name[SEGMENT_NAME_MAX];
+	struct stat st;
+	void *map;
+	int fd;
+
+	if (g->map != NULL)
+		return 0;
+	segment_name(name, g->base);
+	fd = openat(s->log_dir, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "open 'log/%s'", name);
+	if (fstat(fd, &st) < 0 || st.st_size < FRAME_HEAD_LEN || st.st_size > UINT32_MAX) {
+		close(fd);
+		return err_set(e, EVLOG_DAMAGED, "'log/%s' has no length of a segment", name);
+	}
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	if (map == MAP_FAILED)
+		return err_sys(e, "map 'log/%s'", name);
+	g->map = map;
+	g->size = (size_t)st.st_size;
+	return 0;
+}
+
+struct segment *segment_of(struct evlog *s, uint64_t seq)
+{
+	size_t lo = 0, hi = s->segment_count;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (s->segments[mid].base <= seq)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo == 0 || s->segments[lo - 1].last < seq ? NULL : &s->segments[lo - 1];
+}
+
+static void offsets_name(char name[RUN_NAME_MAX], uint64_t base)
+{
+	snprintf(name, RUN_NAME_MAX, "offsets.%016llx", (unsigned long long)base);
+}
+
+/*
+ * Not synced: an offset is a hint that the frame it leads to confirms, and a file that a power
+ * loss spoiled is made anew by one scan of its segment.
+ */
+int segment_write_offsets(struct evlog *s, uint64_t base, const uint32_t *offset, size_t n,
+                          struct err *e)
+{
+	char name[RUN_NAME_MAX], temp[RUN_NAME_MAX + 8];
+	int fd, r;
+
+	offsets_name(name, base);
+	snprintf(temp, sizeof(temp), "%s.new", name);
+	fd = file_open(s->io, s->index_dir, temp, O_RDWR | O_CREAT | O_TRUNC, s->mode, e);
+	if (fd < 0)
+		return -1;
+	r = file_write_all(s->io, fd, offset, n * sizeof(*offset), 0, e);
+	if (r == 0 && s->io->renameat(s->index_dir, temp, s->index_dir, name) < 0)
+		r = err_sys(e, "rename 'index/%s'", temp);
+	file_close(s->io, fd);
+	return r;
+}
+
+/* Offsets by a walk over the mapped segment; what is damaged stays 0. */
+static int scan_offsets(struct evlog *s, struct segment *g, struct err *e)
+{
+	size_t count = (size_t)(g->last - g->base + 1);
+	size_t at = FRAME_HEAD_LEN;
+	struct frame f;
+
+	g->offset = calloc(count, sizeof(*g->offset));
+	if (g->offset == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	g->offset_mapped = false;
+	while (at < g->size) {
+		if (frame_parse_header(g->map + at, g->size - at, s->salt, &f) != FRAME_OK ||
+		    f.seq < g->base || f.seq > g->last) {
+			at = tail_next_sound(g->map, g->size, at + 1, 0, s->salt, &f);
+			continue;
+		}
+		g->offset[f.seq - g->base] = (uint32_t)at;
+		at += f.len;
+	}
+	return 0;
+}
+
+static int rebuild_offsets(struct evlog *s, struct segment *g, struct err *e)
+{
+	struct err ignored;
+
+	if (g->offset_mapped)
+		munmap(g->offset, (g->last - g->base + 1) * sizeof(*g->offset));
+	else
+		free(g->offset);
+	g->offset = NULL;
+	if (scan_offsets(s, g, e) < 0)
+		return -1;
+	/* A reader that cannot keep them for the next one still has them. */
+	if (s->writable && !s->no_recover)
+		(void)segment_write_offsets(s, g->base, g->offset, (size_t)(g->last - g->base + 1),
+		                            &ignored);
+	return 0;
+}
+
+static int load_offsets(struct evlog *s, struct segment *g, struct err *e)
+{
+	size_t size = (size_t)(g->last - g->base + 1) * sizeof(*g->offset);
+	char name[RUN_NAME_MAX];
+	struct stat st;
+	void *map = MAP_FAILED;
+	int fd;
+
+	offsets_name(name, g->base);
+	fd = openat(s->index_dir, name, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (fstat(fd, &st) == 0 && (size_t)st.st_size == size)
+			map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+		close(fd);
+	}
+	if (map == MAP_FAILED)
+		return rebuild_offsets(s, g, e);
+	g->offset = map;
+	g->offset_mapped = true;
+	return 0;
+}
+
+static int damaged(struct evlog *s, uint64_t base, uint32_t at, uint64_t seq, struct err *e)
+{
+	char name[SEGMENT_NAME_MAX];
+
+	segment_name(name, base);
+	if (!s->ctl_private && s->writable && !s->no_recover)
+		ctl_set32(&s->ctl->damaged, 1);
+	return err_set(e, EVLOG_DAMAGED, "damaged: log/%s offset %u: sequence %llu is no sound event; "
+	                                 "'evlog verify' lists all damage, 'evlog repair' mends",
+	               name, at, (unsigned long long)seq);
+}
+
+static int sealed_frame(struct evlog *s, struct segment *g, uint64_t seq, struct frame *f,
+                        struct err *e)
+{
+	for (bool again = false;; again = true) {
+		uint32_t at = g->offset[seq - g->base];
+
+		if (at >= FRAME_HEAD_LEN && at < g->size &&
+		    frame_parse(g->map + at, g->size - at, s->salt, f) == FRAME_OK && f->seq == seq)
+			return 1;
+		/* The offset may be at fault; only a fresh scan tells that the log is. */
+		if (again || !g->offset_mapped)
+			return at == 0 ? 0 : damaged(s, g->base, at, seq, e);
+		if (rebuild_offsets(s, g, e) < 0)
+			return -1;
+	}
+}
+
+/* The writer looks through its mapping, others by pread: a mapping of a file that is cut faults. */
+static int active_frame(struct evlog *s, uint64_t seq, struct frame *f, struct err *e)
+{
+	uint32_t at;
+	size_t want = FRAME_GUESS;
+
+	if (seq - s->log_base >= s->active.capacity)
+		return 0;
+	at = __atomic_load_n(&s->active.offset[seq - s->log_base], __ATOMIC_ACQUIRE);
+	if (at < FRAME_HEAD_LEN)
+		return 0;
+	if (s->locked && s->log_map != NULL && at < ctl_get(&s->ctl->size)) {
+		if (frame_parse(s->log_map + at, ctl_get(&s->ctl->size) - at, s->salt, f) == FRAME_OK &&
+		    f->seq == seq)
+			return 1;
+		return damaged(s, s->log_base, at, seq, e);
+	}
+	for (;;) {
+		enum frame_result r;
+		ssize_t n;
+
+		buf_clear(&s->frame);
+		if (buf_reserve(&s->frame, want) == NULL)
+			return err_set(e, ENOMEM, "out of memory");
+		n = file_read_at(s->log_fd, s->frame.data, want, at, e);
+		if (n < 0)
+			return -1;
+		r = frame_parse(s->frame.data, (size_t)n, s->salt, f);
+		if (r == FRAME_OK && f->seq == seq)
+			return 1;
+		if (r != FRAME_SHORT || (size_t)n < want || f->len <= want)
+			return damaged(s, s->log_base, at, seq, e);
+		want = f->len;
+	}
+}
+
+/* The sound event with this sequence: 1; 0: it is not there; -1: it is damaged, or an error. */
+int store_frame(struct evlog *s, uint64_t seq, struct frame *f, struct err *e)
+{
+	struct segment *g;
+
+	if (seq >= s->log_base)
+		return active_frame(s, seq, f, e);
+	if (!s->segments_loaded && segments_load(s, e) < 0)
+		return -1;
+	g = segment_of(s, seq);
+	if (g == NULL)
+		return 0;
+	if ((g->map == NULL && segment_map(s, g, e) < 0) ||
+	    (g->offset == NULL && load_offsets(s, g, e) < 0))
+		return -1;
+	return sealed_frame(s, g, seq, f, e);
+}

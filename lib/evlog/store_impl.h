@@ -1,0 +1,153 @@
+/*
+ * store_impl: the inside of struct evlog, for the modules of this directory only.
+ *
+ *	store.c    make, open, close; the writer lock and the state it finds
+ *	format.c   the FORMAT file
+ *	recover.c  from the log to a good ctl and active table
+ *	segment.c  the files of the log: list, map, one frame by its sequence
+ *	index.c    runs: load, look up, merge
+ *	lookup.c   streams and ids: index hints confirmed by the log
+ *	append.c   a commit under construction; commit.c: written; sync.c: made durable
+ *	roll.c     from one segment to the next
+ */
+#ifndef SHOAL_EVLOG_STORE_IMPL_H
+#define SHOAL_EVLOG_STORE_IMPL_H
+
+#include "evlog/active.h"
+#include "evlog/ctl.h"
+#include "evlog/read.h"
+#include "evlog/run.h"
+#include "evlog/store.h"
+
+enum store_lock { LOCK_WRITER = 0, LOCK_MAINTAIN = 1, LOCK_SYNC = 2 };
+
+#define SEGMENT_NAME_MAX 24 /* 0000000000000001.evl */
+#define POISON_NAME      "poisoned"
+
+/* A sealed segment; mapped when it is first needed. */
+struct segment {
+	uint64_t base, last; /* sequences */
+	const char *map;
+	size_t size;
+	uint32_t *offset; /* [seq - base], 0: not there; NULL: not loaded */
+	bool offset_mapped;
+};
+
+struct evlog {
+	const struct io *io;
+	char *name;
+	int dir, log_dir, index_dir, lost_dir, lock;
+	bool writable;   /* by this user: locks and ctl can be written */
+	bool no_recover; /* verify: look, change nothing */
+	bool locked;     /* this process holds the writer lock */
+	bool maintaining; /* and the one for maintenance */
+	bool merge_due;   /* this process rolled a segment */
+	mode_t mode;     /* of files */
+	int64_t lock_timeout_ms;
+	unsigned char uuid[16];
+	uint32_t salt;
+	uint64_t segment_size;
+	uint64_t key_mask; /* all ones; tests make keys collide */
+	unsigned char boot_id[16];
+
+	struct ctl *ctl;
+	bool ctl_private; /* in our memory: the shared one cannot be used or written */
+
+	/* The active segment as this process last saw it. */
+	uint64_t log_base;
+	int log_fd;
+	const char *log_map; /* whole, for the writer, who knows that nobody cuts it */
+	size_t log_map_size;
+	struct active active;
+
+	struct segment *segments; /* sealed, by base; valid for log_base */
+	size_t segment_count;
+	bool segments_loaded;
+
+	struct run *runs[2]; /* by family, oldest first */
+	size_t run_count[2];
+	bool runs_loaded[2];
+	uint32_t index_gen; /* what the runs were loaded at */
+
+	uint64_t lost_first, lost_last; /* acknowledged in this boot and gone; 0: none */
+
+	struct buf frame;     /* memory of evlog_get() */
+	struct buf *ret_note; /* lines for people, while the store is being opened */
+};
+
+/* store.c */
+int store_lock(struct evlog *s, struct err *e); /* and the state in order, or an error */
+void store_unlock(struct evlog *s);
+int store_refresh(struct evlog *s, struct err *e); /* follow ctl to the active segment */
+int store_map_log(struct evlog *s, struct err *e);
+int store_open_log(struct evlog *s, uint64_t base, struct err *e);
+void store_note(struct evlog *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int store_stamp(struct evlog *s, struct err *e); /* ctl's ino, size, mtime from the log file */
+bool store_stamp_holds(const struct evlog *s);
+uint64_t key_of(const struct evlog *s, struct span a, struct span b, uint32_t n);
+
+/* stat.c: the names in a directory, each with its NUL */
+int store_list(int dir, struct buf *names, struct err *e);
+
+/* format.c */
+struct format {
+	unsigned char uuid[16];
+	uint64_t segment_size;
+	bool shared;
+};
+int format_write(const struct io *io, int dir, const struct evlog_init *init, struct err *e);
+int format_read(int dir, struct format *f, struct err *e);
+
+/* recover.c */
+int store_recover(struct evlog *s, struct err *e); /* under the writer lock */
+int store_recover_private(struct evlog *s, struct err *e);
+bool tail_has_hole(const char *p, size_t from, size_t to);
+/* Offset of the first sound frame with a sequence above `seq` at or after `from`; n: none. */
+size_t tail_next_sound(const char *p, size_t n, size_t from, uint64_t seq, uint32_t salt,
+                       struct frame *f);
+/* Copy bytes of a file to lost/BASE-OFFSET.N, durable. */
+int store_save_lost(struct evlog *s, uint64_t base, size_t offset, const char *p, size_t n,
+                    struct err *e);
+
+/* segment.c */
+void segment_name(char name[SEGMENT_NAME_MAX], uint64_t base);
+bool segment_parse_name(const char *name, uint64_t *base);
+/* The bases in log/, ascending, malloc'ed; the count. */
+ssize_t segment_bases(int log_dir, uint64_t **ret, struct err *e);
+int segment_create(struct evlog *s, uint64_t base, struct err *e);
+int segments_load(struct evlog *s, struct err *e);
+void segments_drop(struct evlog *s);
+int segment_map(struct evlog *s, struct segment *g, struct err *e);
+struct segment *segment_of(struct evlog *s, uint64_t seq);
+int segment_write_offsets(struct evlog *s, uint64_t base, const uint32_t *offset, size_t n,
+                          struct err *e);
+int store_frame(struct evlog *s, uint64_t seq, struct frame *f, struct err *e);
+
+/* index.c */
+int index_load(struct evlog *s, enum run_family family, struct err *e);
+void index_drop(struct evlog *s);
+int index_head(struct evlog *s, uint64_t key, uint64_t *seq, struct err *e); /* 1, 0, -1 */
+struct id_cursor {
+	size_t active_at;
+	size_t run; /* counted from the newest; 0: the active table */
+	uint64_t run_at;
+};
+int index_next_id(struct evlog *s, uint64_t key, struct id_cursor *at, uint64_t *seq,
+                  struct err *e);
+int index_add(struct evlog *s, struct active *a, const struct frame *f, struct err *e);
+int index_seal(struct evlog *s, uint64_t last, struct err *e); /* active tables to runs */
+void index_prefetch(struct evlog *s, enum run_family family, uint64_t key);
+
+/* lookup.c: 1 found, 0 not; *ret_key (heads): the key the stream has or would get. */
+int lookup_head(struct evlog *s, struct span stream, struct frame *f, uint64_t *ret_key,
+                struct err *e);
+int lookup_id(struct evlog *s, struct span stream, struct span id, struct frame *f,
+              struct err *e);
+
+/* roll.c */
+int store_roll(struct evlog *s, struct err *e);
+
+/* sync.c */
+void sync_poison(struct evlog *s, int code);
+
+#endif
