@@ -132,8 +132,8 @@ int active_open(struct active *a, int dir, bool writable, uint64_t base, struct 
 		close(fd);
 		return err_set(e, EBADMSG, "'index/" ACTIVE_NAME "' is not of this segment");
 	}
-	map = map_pages((size_t)st.st_size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED,
-	                fd);
+	map = map_pages((size_t)st.st_size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
+	                MAP_SHARED, fd);
 	if (map == NULL)
 		err_sys(e, "map 'index/" ACTIVE_NAME "'");
 	close(fd);

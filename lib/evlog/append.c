@@ -25,9 +25,10 @@ int expect_parse(const char *p, size_t len, struct expect *ret, struct err *e)
 			return 0;
 		}
 	if (num_u64_len(p, len, 0, UINT32_MAX - 1, &v, e) < 0)
-		return err_set(e, EINVAL,
-		               "expected version '%.*s' is not any, none, exists or a version number",
-		               (int)(len > 40 ? 40 : len), p);
+		return err_set(
+		    e, EINVAL,
+		    "expected version '%.*s' is not any, none, exists or a version number",
+		    (int)(len > 40 ? 40 : len), p);
 	*ret = (struct expect){.kind = EXPECT_VERSION, .version = (uint32_t)v};
 	return 0;
 }
@@ -89,8 +90,9 @@ static int check_limits(const struct event *ev, struct err *e)
 	assert(ev->id.len > 0 && ev->id.len <= FRAME_NAME_MAX);
 	assert(ev->attrs.len > 0 && ev->data.len > 0);
 	if (ev->attrs.len > FRAME_ATTRS_MAX)
-		return err_set(e, EVLOG_BAD_EVENT, "attributes have %zu bytes, at most %u are possible",
-		               ev->attrs.len, FRAME_ATTRS_MAX);
+		return err_set(e, EVLOG_BAD_EVENT,
+		               "attributes have %zu bytes, at most %u are possible", ev->attrs.len,
+		               FRAME_ATTRS_MAX);
 	if (ev->data.len > FRAME_DATA_MAX)
 		return err_set(e, EVLOG_BAD_EVENT, "data has %zu bytes, at most %u are possible",
 		               ev->data.len, FRAME_DATA_MAX);
@@ -128,7 +130,8 @@ int commit_add(struct commit *c, const struct evlog *s, const struct event *ev, 
 	if (check_limits(ev, e) < 0)
 		return -1;
 	if (c->count == COMMIT_EVENTS_MAX)
-		return err_set(e, EVLOG_BAD_EVENT, "a commit has more than %u events", COMMIT_EVENTS_MAX);
+		return err_set(e, EVLOG_BAD_EVENT, "a commit has more than %u events",
+		               COMMIT_EVENTS_MAX);
 	line = buf_reserve(&c->frames, len);
 	if (n == NULL || line == NULL)
 		return err_set(e, ENOMEM, "out of memory");
@@ -155,8 +158,7 @@ int commit_add(struct commit *c, const struct evlog *s, const struct event *ev, 
 	return 0;
 }
 
-int commit_check(struct commit *c, struct span stream, struct expect x,
-                 struct err *e)
+int commit_check(struct commit *c, struct span stream, struct expect x, struct err *e)
 {
 	struct check *k = &c->checks[c->check_count];
 

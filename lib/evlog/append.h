@@ -15,9 +15,9 @@
 #include "base/err.h"
 #include "evlog/store.h"
 
-#define COMMIT_EVENTS_MAX 65536u       /* of one atomic commit */
-#define COMMIT_BYTES_MAX  (16u << 20)  /* of input of one atomic commit; the caller counts */
-#define COMMIT_CHECKS_MAX 64u          /* streams that are checked but not written */
+#define COMMIT_EVENTS_MAX 65536u      /* of one atomic commit */
+#define COMMIT_BYTES_MAX  (16u << 20) /* of input of one atomic commit; the caller counts */
+#define COMMIT_CHECKS_MAX 64u         /* streams that are checked but not written */
 
 enum expect_kind { EXPECT_ANY, EXPECT_NONE, EXPECT_EXISTS, EXPECT_VERSION };
 
@@ -54,16 +54,15 @@ size_t commit_bytes(const struct commit *c); /* of frames so far */
 int commit_add(struct commit *c, const struct evlog *s, const struct event *ev, struct err *e);
 
 /* Check a stream that the commit does not write.  ENOSPC beyond COMMIT_CHECKS_MAX. */
-int commit_check(struct commit *c, struct span stream, struct expect x,
-                 struct err *e);
+int commit_check(struct commit *c, struct span stream, struct expect x, struct err *e);
 
 /* What became of one stream of a commit. */
 struct receipt {
-	struct span stream;      /* borrowed from the commit */
-	uint32_t first, last;    /* versions written; of the known events when nothing was new */
-	uint64_t sequence;       /* of the last of them */
-	uint32_t count;          /* events written */
-	uint32_t known;          /* events that were there already */
+	struct span stream;   /* borrowed from the commit */
+	uint32_t first, last; /* versions written; of the known events when nothing was new */
+	uint64_t sequence;    /* of the last of them */
+	uint32_t count;       /* events written */
+	uint32_t known;       /* events that were there already */
 };
 
 struct commit_result {
@@ -76,7 +75,7 @@ struct commit_result {
 };
 
 enum commit_mode {
-	COMMIT_EACH,  /* known events are skipped one by one; a bad one stops the commit before it */
+	COMMIT_EACH, /* known events are skipped one by one; a bad one stops the commit before it */
 	COMMIT_ATOMIC /* all or nothing: partly known is EVLOG_ID_REUSED */
 };
 

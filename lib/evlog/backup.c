@@ -228,7 +228,8 @@ static int open_target(struct backup *b, const char *to, const char *uuid, struc
 		if (parse_manifest(&b->old, was, NULL, e) < 0)
 			return -1;
 		if (strcmp(was, uuid) != 0)
-			return err_set(e, EVLOG_FOREIGN, "the backup in '%s' is of another store", to);
+			return err_set(e, EVLOG_FOREIGN, "the backup in '%s' is of another store",
+			               to);
 	} else if (e->code != ENOENT) {
 		return -1;
 	} else {
@@ -237,7 +238,8 @@ static int open_target(struct backup *b, const char *to, const char *uuid, struc
 
 		buf_done(&names);
 		if (!empty)
-			return err_set(e, ENOTEMPTY, "'%s' is not empty and has no MANIFEST of a backup", to);
+			return err_set(e, ENOTEMPTY,
+			               "'%s' is not empty and has no MANIFEST of a backup", to);
 	}
 	if (b->io->mkdirat(b->to, "log", 0700) < 0 && errno != EEXIST)
 		return err_sys(e, "make directory '%s/log'", to);
@@ -288,7 +290,8 @@ static int restore_file(const struct io *io, char *block, int from, int to, cons
 	size_t n;
 	int fd, r;
 
-	if (sp == NULL || num_u64_len(line + 65, (size_t)(sp - line) - 65, 0, UINT64_MAX, &size, e) < 0)
+	if (sp == NULL ||
+	    num_u64_len(line + 65, (size_t)(sp - line) - 65, 0, UINT64_MAX, &size, e) < 0)
 		return err_set(e, EVLOG_FOREIGN, "MANIFEST has a line that is none");
 	n = len - (size_t)(sp + 1 - line);
 	if (n >= sizeof(name))
@@ -297,7 +300,8 @@ static int restore_file(const struct io *io, char *block, int from, int to, cons
 	name[n] = '\0';
 	if (strcmp(name, "FORMAT") != 0 &&
 	    !(strncmp(name, "log/", 4) == 0 && segment_parse_name(name + 4, &base)))
-		return err_set(e, EVLOG_FOREIGN, "MANIFEST names a file that no backup has: '%s'", name);
+		return err_set(e, EVLOG_FOREIGN, "MANIFEST names a file that no backup has: '%s'",
+		               name);
 	fd = file_open(io, from, name, O_RDONLY, 0, e);
 	if (fd < 0)
 		return -1;
@@ -307,13 +311,13 @@ static int restore_file(const struct io *io, char *block, int from, int to, cons
 		return err_wrap(e, "restore '%s'", name);
 	put_hex(hex, hash);
 	if (memcmp(hex, line, 2 * HASH_BLAKE2B_LEN) != 0)
-		return err_set(e, EVLOG_DAMAGED, "'%s' is not what the backup's MANIFEST says", name);
+		return err_set(e, EVLOG_DAMAGED, "'%s' is not what the backup's MANIFEST says",
+		               name);
 	return 0;
 }
 
 /* FORMAT is the last line of a manifest: without it the directory is no store yet. */
-static int restore_files(const struct io *io, int from, int to, const struct buf *m,
-                         struct err *e)
+static int restore_files(const struct io *io, int from, int to, const struct buf *m, struct err *e)
 {
 	char *block = malloc(COPY_BLOCK);
 	const char *at = (const char *)memchr(m->data, '\n', m->len) + 1;

@@ -131,8 +131,8 @@ static int write_lines(struct evlog *s, const char *lines, size_t bytes, struct 
 		return 0;
 	err_wrap(e, "write to the log (nothing of this commit was kept)");
 	/* What got there is cut again; if that fails too, dirty stays set and recovery does it. */
-	if (s->io->ftruncate(s->log_fd, (off_t)c->size) == 0 &&
-	    s->io->fdatasync(s->log_fd) == 0 && store_stamp(s, &ignored) == 0) {
+	if (s->io->ftruncate(s->log_fd, (off_t)c->size) == 0 && s->io->fdatasync(s->log_fd) == 0 &&
+	    store_stamp(s, &ignored) == 0) {
 		ctl_set(&c->allocated, c->size);
 		ctl_set32(&c->dirty, 0);
 	}
@@ -235,8 +235,8 @@ int evlog_commit(struct evlog *s, struct commit *c, enum commit_mode mode, int64
 	if (store_lock(s, e) < 0)
 		return -1;
 	planned = plan_commit(s, c, mode, &end, r, &later);
-	if (planned < 0 && (mode == COMMIT_ATOMIC || (later.code != EVLOG_CONFLICT &&
-	                                              later.code != EVLOG_ID_REUSED))) {
+	if (planned < 0 && (mode == COMMIT_ATOMIC ||
+	                    (later.code != EVLOG_CONFLICT && later.code != EVLOG_ID_REUSED))) {
 		*e = later;
 		goto out;
 	}

@@ -39,7 +39,8 @@ static int check_empty(int dir, struct err *e)
 	}
 	while (r == 0 && (d = readdir(list)) != NULL)
 		if (!is_ours(d->d_name))
-			r = err_set(e, ENOTEMPTY, "the directory is not empty ('%.100s' is in it) and no store",
+			r = err_set(e, ENOTEMPTY,
+			            "the directory is not empty ('%.100s' is in it) and no store",
 			            d->d_name);
 	closedir(list);
 	return r;
@@ -123,8 +124,8 @@ int evlog_create(const char *path, const struct evlog_init *init, struct err *e)
 		goto out;
 	}
 	(void)fchmod(s.lock, s.mode);
-	if (file_lock(s.lock, LOCK_WRITER, FILE_LOCK_EXCLUSIVE, -1, e) < 0 || fill(&s, init, e) < 0 ||
-	    sync_parent(s.io, path, e) < 0)
+	if (file_lock(s.lock, LOCK_WRITER, FILE_LOCK_EXCLUSIVE, -1, e) < 0 ||
+	    fill(&s, init, e) < 0 || sync_parent(s.io, path, e) < 0)
 		goto out;
 	r = 0;
 out:

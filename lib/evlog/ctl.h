@@ -22,17 +22,17 @@ struct ctl {
 	uint32_t gen; /* futex word: changes when durable, base or poison do */
 	unsigned char boot_id[16];
 	unsigned char uuid[16];
-	uint64_t base;      /* W: first sequence of the active segment, its file's name */
-	uint64_t written;   /* W: last sequence in the log */
-	uint64_t size;      /* W: length of the active segment */
-	uint64_t allocated; /* W: bytes that have disk blocks, at least size */
-	uint64_t durable;   /* S: last sequence that is on disk */
-	uint64_t ino;       /* W: of the active segment */
-	uint64_t mtime_ns;  /* W: of the active segment after the last write */
-	uint64_t time_ns;   /* W: recorded time of the last event */
-	uint32_t dirty;     /* W: a write is under way; found set, it was cut short */
-	uint32_t poison;    /* errno of a failed sync: writers stop until repair */
-	uint32_t damaged;   /* damage was found: writers stop until repair */
+	uint64_t base;       /* W: first sequence of the active segment, its file's name */
+	uint64_t written;    /* W: last sequence in the log */
+	uint64_t size;       /* W: length of the active segment */
+	uint64_t allocated;  /* W: bytes that have disk blocks, at least size */
+	uint64_t durable;    /* S: last sequence that is on disk */
+	uint64_t ino;        /* W: of the active segment */
+	uint64_t mtime_ns;   /* W: of the active segment after the last write */
+	uint64_t time_ns;    /* W: recorded time of the last event */
+	uint32_t dirty;      /* W: a write is under way; found set, it was cut short */
+	uint32_t poison;     /* errno of a failed sync: writers stop until repair */
+	uint32_t damaged;    /* damage was found: writers stop until repair */
 	uint32_t active_gen; /* W: index/active was replaced */
 	uint32_t index_gen;  /* runs or segments changed */
 	uint32_t spare;

@@ -25,7 +25,8 @@ int format_write(const struct io *io, int dir, const struct evlog_init *init, st
 	           init->shared ? "shared" : "private");
 	r = buf_ok(&b, e);
 	if (r == 0)
-		r = file_replace(io, dir, FORMAT_NAME, b.data, b.len, init->shared ? 0660 : 0600, e);
+		r = file_replace(io, dir, FORMAT_NAME, b.data, b.len, init->shared ? 0660 : 0600,
+		                 e);
 	buf_done(&b);
 	return r;
 }
@@ -85,8 +86,9 @@ int format_read(int dir, struct format *f, struct err *e)
 		goto out;
 	}
 	if (b.len < 8 || memcmp(b.data, "evlog 1\n", 8) != 0) {
-		err_set(e, EVLOG_FOREIGN, "FORMAT does not begin with 'evlog 1': a store of another "
-		                          "version; use the evlog that made it to export it");
+		err_set(e, EVLOG_FOREIGN,
+		        "FORMAT does not begin with 'evlog 1': a store of another "
+		        "version; use the evlog that made it to export it");
 		goto out;
 	}
 	for (size_t at = 8; at < b.len;) {
@@ -94,7 +96,8 @@ int format_read(int dir, struct format *f, struct err *e)
 		size_t n = lf == NULL ? b.len - at : (size_t)(lf - b.data) - at;
 
 		if (parse_line(b.data + at, n, f, &has_uuid) < 0) {
-			err_set(e, EVLOG_FOREIGN, "FORMAT has a line that this version does not know: '%.*s'",
+			err_set(e, EVLOG_FOREIGN,
+			        "FORMAT has a line that this version does not know: '%.*s'",
 			        (int)(n > 80 ? 80 : n), b.data + at);
 			goto out;
 		}

@@ -65,10 +65,13 @@ static bool parse_columns(const char *p, struct frame *f)
 	f->kind = p[AT_KIND];
 	f->flag = p[AT_FLAG];
 	f->last = p[AT_LAST] == '.';
-	return (p[AT_LAST] == '.' || p[AT_LAST] == '+') && get_u32(p + AT_DATA_CRC, 8, &f->data_crc) &&
-	       get_u32(p + AT_LAG, 6, &f->lag) && text_get_hex(p + AT_SEQ, 12, &f->seq) == 0 &&
-	       get_u32(p + AT_VERSION, 8, &f->version) && text_get_hex(p + AT_PREV, 12, &f->prev) == 0 &&
-	       text_get_hex(p + AT_JUMP, 12, &f->jump) == 0 && text_get_hex(p + AT_TIME, 16, &f->time_ns) == 0;
+	return (p[AT_LAST] == '.' || p[AT_LAST] == '+') &&
+	       get_u32(p + AT_DATA_CRC, 8, &f->data_crc) && get_u32(p + AT_LAG, 6, &f->lag) &&
+	       text_get_hex(p + AT_SEQ, 12, &f->seq) == 0 &&
+	       get_u32(p + AT_VERSION, 8, &f->version) &&
+	       text_get_hex(p + AT_PREV, 12, &f->prev) == 0 &&
+	       text_get_hex(p + AT_JUMP, 12, &f->jump) == 0 &&
+	       text_get_hex(p + AT_TIME, 16, &f->time_ns) == 0;
 }
 
 /* The next field up to a space; false when it is empty or does not end before `end`. */
@@ -91,8 +94,8 @@ enum frame_result frame_parse_header(const char *p, size_t n, uint32_t salt, str
 	f->len = 0;
 	if (n < FRAME_FIXED)
 		return memchr(p, '\n', n) != NULL ? FRAME_BAD : FRAME_SHORT;
-	if (p[8] != ' ' || p[12] != ' ' || !get_u32(p, 8, &crc) || !get_u32(p + AT_LEN, 8, &f->len) ||
-	    f->len < FRAME_MIN || f->len > FRAME_MAX)
+	if (p[8] != ' ' || p[12] != ' ' || !get_u32(p, 8, &crc) ||
+	    !get_u32(p + AT_LEN, 8, &f->len) || f->len < FRAME_MIN || f->len > FRAME_MAX)
 		return FRAME_BAD;
 	if (n < f->len)
 		return FRAME_SHORT;
@@ -142,9 +145,9 @@ bool frame_get_head(const char *p, size_t n, struct frame_head *h)
 {
 	uint64_t v;
 
-	if (n < FRAME_HEAD_LEN || memcmp(p, "#evlog1 ", 8) != 0 || text_get_hex(p + HEAD_CRC, 8, &v) < 0 ||
-	    crc32c(0, p, HEAD_CRC) != v || text_get_hex(p + 46, 16, &h->base) < 0 ||
-	    p[FRAME_HEAD_LEN - 1] != '\n')
+	if (n < FRAME_HEAD_LEN || memcmp(p, "#evlog1 ", 8) != 0 ||
+	    text_get_hex(p + HEAD_CRC, 8, &v) < 0 || crc32c(0, p, HEAD_CRC) != v ||
+	    text_get_hex(p + 46, 16, &h->base) < 0 || p[FRAME_HEAD_LEN - 1] != '\n')
 		return false;
 	for (int i = 0; i < 16; i++) {
 		if (text_get_hex(p + 8 + 2 * i, 2, &v) < 0)

@@ -39,8 +39,9 @@
 #define FRAME_DATA_MAX  (8u << 20)         /* bytes of DATA as stored */
 #define FRAME_LAG_MAX   0xffffffu          /* a lag that does not fit says no more than this */
 #define FRAME_SEQ_MAX   ((1ull << 48) - 1) /* 12 hex digits */
-#define FRAME_MAX       (FRAME_FIXED + 3 * (FRAME_NAME_MAX + 1) + FRAME_ATTRS_MAX + 1 + FRAME_DATA_MAX + 1)
-#define FRAME_MIN       (FRAME_FIXED + 10) /* five fields of one byte */
+#define FRAME_MAX \
+	(FRAME_FIXED + 3 * (FRAME_NAME_MAX + 1) + FRAME_ATTRS_MAX + 1 + FRAME_DATA_MAX + 1)
+#define FRAME_MIN (FRAME_FIXED + 10) /* five fields of one byte */
 
 #define FRAME_EVENT    'E'
 #define FRAME_STUB     'X'
@@ -69,8 +70,8 @@ struct frame {
 
 enum frame_result {
 	FRAME_OK,
-	FRAME_SHORT, /* a line may begin here, but not all its bytes are in the buffer: f->len says how
-	                many it claims to have, 0 when that cannot be told yet */
+	FRAME_SHORT, /* a line may begin here, but not all its bytes are in the buffer: f->len says
+	                how many it claims to have, 0 when that cannot be told yet */
 	FRAME_BAD    /* no frame of this store begins here */
 };
 
@@ -103,8 +104,8 @@ struct frame_head {
 };
 
 struct frame_seal {
-	uint64_t first, last;       /* sequences; last == first - 1 for none */
-	uint64_t bytes;             /* length of the file with this line */
+	uint64_t first, last;        /* sequences; last == first - 1 for none */
+	uint64_t bytes;              /* length of the file with this line */
 	uint64_t time_min, time_max; /* recorded times, ns */
 };
 

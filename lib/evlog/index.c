@@ -16,9 +16,10 @@
 #include "evlog/append.h"
 #include "evlog/store_impl.h"
 
-#define MERGE_COUNT     4    /* adjacent runs of one size class that become one */
-#define CLASS_ENTRIES   4096 /* entries of the smallest class; each next one holds four times more */
-#define LOAD_TRIES      8    /* another process may unlink what we are about to open */
+#define MERGE_COUNT   4    /* adjacent runs of one size class that become one */
+#define CLASS_ENTRIES 4096 /* entries of the smallest class; each next one holds four times more \
+	                    */
+#define LOAD_TRIES    8    /* another process may unlink what we are about to open */
 
 struct range {
 	uint64_t first, last;
@@ -61,8 +62,7 @@ static int by_first_then_widest(const void *a, const void *b)
 }
 
 /* All runs of a family that are there, sorted; the count. */
-static ssize_t list_runs(struct evlog *s, enum run_family family, struct range **ret,
-                         struct err *e)
+static ssize_t list_runs(struct evlog *s, enum run_family family, struct range **ret, struct err *e)
 {
 	struct range *v = NULL;
 	size_t n = 0;
@@ -134,8 +134,8 @@ int index_add(struct evlog *s, struct active *a, const struct frame *f, struct e
 	}
 }
 
-static int write_run(struct evlog *s, enum run_family family, const struct active *a,
-                     uint64_t last, struct err *e)
+static int write_run(struct evlog *s, enum run_family family, const struct active *a, uint64_t last,
+                     struct err *e)
 {
 	struct active_slot *sorted = NULL;
 	ssize_t n = active_sorted(a, family == RUN_HEADS ? a->heads : a->ids, &sorted, e);
@@ -223,8 +223,7 @@ static int take_widest(struct evlog *s, enum run_family family, const struct ran
 	return 0;
 }
 
-static void remove_covered(struct evlog *s, enum run_family family, const struct range *v,
-                           size_t n)
+static void remove_covered(struct evlog *s, enum run_family family, const struct range *v, size_t n)
 {
 	const struct run *r = s->runs[family];
 
@@ -263,7 +262,8 @@ static int fill_gaps(struct evlog *s, enum run_family family, uint64_t gap, stru
 	int r = 0;
 
 	if (!s->writable || s->no_recover)
-		return err_set(e, EVLOG_READ_ONLY, "the index is not complete and cannot be written");
+		return err_set(e, EVLOG_READ_ONLY,
+		               "the index is not complete and cannot be written");
 	if (!s->maintaining && file_lock(s->lock, LOCK_MAINTAIN, FILE_LOCK_EXCLUSIVE, -1, e) < 0)
 		return -1;
 	/* The runs that load_runs() left open are the older ones, which index_add() needs. */
@@ -343,8 +343,7 @@ int index_head(struct evlog *s, uint64_t key, uint64_t *seq, struct err *e)
 	return -1;
 }
 
-int index_next_id(struct evlog *s, uint64_t key, struct id_cursor *c, uint64_t *seq,
-                  struct err *e)
+int index_next_id(struct evlog *s, uint64_t key, struct id_cursor *c, uint64_t *seq, struct err *e)
 {
 	if (c->run == 0) {
 		*seq = active_next_id(&s->active, key, &c->active_at);
@@ -410,7 +409,8 @@ static unsigned class_of(const struct run *r)
 	return c;
 }
 
-/* Merge the newest runs while at least MERGE_COUNT of them are no larger than the newest's class. */
+/* Merge the newest runs while at least MERGE_COUNT of them are no larger than the newest's class.
+ */
 static int merge_family(struct evlog *s, enum run_family family, struct err *e)
 {
 	for (;;) {
@@ -420,18 +420,21 @@ static int merge_family(struct evlog *s, enum run_family family, struct err *e)
 			return -1;
 		n = s->run_count[family];
 		for (k = 0; k < n && k < 32; k++)
-			if (class_of(&s->runs[family][n - 1 - k]) > class_of(&s->runs[family][n - 1]))
+			if (class_of(&s->runs[family][n - 1 - k]) >
+			    class_of(&s->runs[family][n - 1]))
 				break;
 		if (k < MERGE_COUNT)
 			return 0;
-		if (run_merge(s->io, s->index_dir, s->mode, family, &s->runs[family][n - k], k, e) < 0) {
+		if (run_merge(s->io, s->index_dir, s->mode, family, &s->runs[family][n - k], k, e) <
+		    0) {
 			if (e->code == EBADMSG)
 				drop_family(s, family);
 			return -1;
 		}
 		for (size_t i = n - k; i < n; i++)
-			remove_run(s, family,
-			           (struct range){s->runs[family][i].first, s->runs[family][i].last});
+			remove_run(
+			    s, family,
+			    (struct range){s->runs[family][i].first, s->runs[family][i].last});
 		__atomic_add_fetch(&s->ctl->index_gen, 1, __ATOMIC_ACQ_REL);
 	}
 }

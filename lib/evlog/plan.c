@@ -186,8 +186,9 @@ static int conflict(struct evlog *s, struct span stream, const struct expect *x,
 	expect_text(want, &r->expected);
 	expect_text(is, &r->actual);
 	__atomic_add_fetch(&s->ctl->conflicts, 1, __ATOMIC_RELAXED);
-	return err_set(e, EVLOG_CONFLICT, "conflict: stream '%.*s' is at version %s, expected was %s",
-	               (int)stream.len, stream.p, is, want);
+	return err_set(e, EVLOG_CONFLICT,
+	               "conflict: stream '%.*s' is at version %s, expected was %s", (int)stream.len,
+	               stream.p, is, want);
 }
 
 /* Where an event jumps to that is written already, or earlier in this commit. */
@@ -219,8 +220,8 @@ static int jump_of(struct evlog *s, const struct commit *c, uint64_t seq, uint64
  * The next event of a stream has version v = version + 1 and jumps to v & (v - 1): that version
  * lies on the chain of jumps of the newest event, one step a trailing one bit of its version.
  */
-static int next_jump(struct evlog *s, const struct commit *c, const struct state *st,
-                     uint64_t *ret, struct err *e)
+static int next_jump(struct evlog *s, const struct commit *c, const struct state *st, uint64_t *ret,
+                     struct err *e)
 {
 	uint32_t v = st->version + 1;
 	uint32_t at = st->version & (st->version - 1);
@@ -246,7 +247,8 @@ static int advance(struct evlog *s, struct commit *c, uint32_t i, uint64_t seq, 
 	n->seq = seq;
 	if (st->exists) {
 		if (st->version == UINT32_MAX - 1)
-			return err_set(e, EVLOG_BAD_EVENT, "the stream is full: it has 2^32 - 1 events");
+			return err_set(e, EVLOG_BAD_EVENT,
+			               "the stream is full: it has 2^32 - 1 events");
 		n->prev = st->head;
 		n->version = st->version + 1;
 		if (next_jump(s, c, st, &n->jump, e) < 0)
@@ -278,7 +280,8 @@ static int check_unwritten(struct evlog *s, struct commit *c, struct commit_resu
 		if (found < 0)
 			return -1;
 		if (!is_met(&k->expect, found > 0, found > 0 ? f.version : 0))
-			return conflict(s, name, &k->expect, found > 0, found > 0 ? f.version : 0, r, e);
+			return conflict(s, name, &k->expect, found > 0, found > 0 ? f.version : 0,
+			                r, e);
 	}
 	return 0;
 }
@@ -294,8 +297,8 @@ static int plan_entry(struct evlog *s, struct commit *c, uint32_t i, uint64_t se
 	return advance(s, c, i, seq, e);
 }
 
-static int plan_each(struct evlog *s, struct commit *c, uint32_t *ret_end,
-                     struct commit_result *r, struct err *e)
+static int plan_each(struct evlog *s, struct commit *c, uint32_t *ret_end, struct commit_result *r,
+                     struct err *e)
 {
 	uint64_t seq = ctl_get(&s->ctl->written) + 1;
 
@@ -328,7 +331,8 @@ static int plan_atomic(struct evlog *s, struct commit *c, struct commit_result *
 		r->bad_event = i;
 		if (c->entries[i].known)
 			return reused(c, &c->entries[i],
-			              "is there already, other events of the same commit are not", e);
+			              "is there already, other events of the same commit are not",
+			              e);
 	}
 	if (check_unwritten(s, c, r, e) < 0)
 		return -1;

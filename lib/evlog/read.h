@@ -17,9 +17,9 @@
 
 /* A place in the log where no sound event is. */
 struct damage {
-	char file[64];    /* "log/0000000000000001.evl" */
-	uint64_t offset;  /* first bad byte */
-	uint64_t bytes;   /* up to the next sound line */
+	char file[64];        /* "log/0000000000000001.evl" */
+	uint64_t offset;      /* first bad byte */
+	uint64_t bytes;       /* up to the next sound line */
 	uint64_t first, last; /* sequences that are missing */
 	bool acknowledged;    /* for a tail that was cut: it had been acknowledged */
 };
@@ -56,8 +56,8 @@ struct seqs {
 	uint64_t *v;
 	size_t len, cap;
 };
-int evlog_gather(struct evlog *s, struct span stream, uint32_t from, uint32_t to,
-                 uint64_t at_most, struct seqs *seqs, struct err *e);
+int evlog_gather(struct evlog *s, struct span stream, uint32_t from, uint32_t to, uint64_t at_most,
+                 struct seqs *seqs, struct err *e);
 void seqs_done(struct seqs *q);
 
 /*

@@ -32,8 +32,8 @@ struct walk {
 	const char *p;
 	size_t n;
 	uint64_t base;
-	size_t end;      /* behind the last complete commit */
-	uint64_t last;   /* its last sequence; base - 1: none */
+	size_t end;    /* behind the last complete commit */
+	uint64_t last; /* its last sequence; base - 1: none */
 	uint64_t time_ns;
 	bool sealed;
 	bool damaged;
@@ -130,8 +130,8 @@ static int walk_segment(struct walk *w, uint32_t salt, struct err *e)
 	w->last = w->base - 1;
 	while (at < w->n) {
 		if (w->p[at] == '#' &&
-		    frame_get_seal(w->p + at, w->n - at, salt, &seal) == FRAME_OK &&
-		    at == w->end && at + FRAME_SEAL_LEN == w->n) {
+		    frame_get_seal(w->p + at, w->n - at, salt, &seal) == FRAME_OK && at == w->end &&
+		    at + FRAME_SEAL_LEN == w->n) {
 			w->sealed = true;
 			w->end = w->n;
 			break;
@@ -141,7 +141,8 @@ static int walk_segment(struct walk *w, uint32_t salt, struct err *e)
 			next = tail_next_sound(w->p, w->n, at, expect - 1, salt, &f);
 			if (next == w->n)
 				break; /* torn */
-			if (!was_durable(w, next, expect, salt) && tail_has_hole(w->p, w->end, next))
+			if (!was_durable(w, next, expect, salt) &&
+			    tail_has_hole(w->p, w->end, next))
 				break; /* torn in several sectors */
 			note_damage(w, at, next, expect, f.seq - 1);
 		}
@@ -167,7 +168,8 @@ int store_save_lost(struct evlog *s, uint64_t base, size_t offset, const char *p
 	int fd = -1;
 
 	for (unsigned i = 0; fd < 0; i++) {
-		snprintf(name, sizeof(name), "%016llx-%08zx.%u", (unsigned long long)base, offset, i);
+		snprintf(name, sizeof(name), "%016llx-%08zx.%u", (unsigned long long)base, offset,
+		         i);
 		fd = file_open(s->io, s->lost_dir, name, O_WRONLY | O_CREAT | O_EXCL, s->mode, e);
 		if (fd < 0 && e->code != EEXIST)
 			return -1;
@@ -216,8 +218,9 @@ static int cut_tail(struct evlog *s, const struct walk *w, int fd, struct err *e
 	if (n == 0)
 		return 0;
 	if (!is_zero(w->p + w->end, n)) {
-		store_note(s, "cut a torn tail of %zu bytes behind sequence %llu: a write was cut short",
-		           n, (unsigned long long)w->last);
+		store_note(
+		    s, "cut a torn tail of %zu bytes behind sequence %llu: a write was cut short",
+		    n, (unsigned long long)w->last);
 		if (store_save_lost(s, w->base, w->end, w->p + w->end, n, e) < 0)
 			return -1;
 	}
@@ -363,8 +366,14 @@ static int settle(struct evlog *s, struct walk *w, int fd, struct err *e)
 		return 0;
 	if (segment_create(s, w->last + 1, e) < 0)
 		return -1;
-	*w = (struct walk){.p = w->p, .n = w->n, .at = w->at, .base = w->last + 1, .last = w->last,
-	                   .end = FRAME_HEAD_LEN, .time_ns = w->time_ns, .damaged = w->damaged,
+	*w = (struct walk){.p = w->p,
+	                   .n = w->n,
+	                   .at = w->at,
+	                   .base = w->last + 1,
+	                   .last = w->last,
+	                   .end = FRAME_HEAD_LEN,
+	                   .time_ns = w->time_ns,
+	                   .damaged = w->damaged,
 	                   .where = w->where};
 	return 0;
 }
@@ -383,9 +392,10 @@ static int attach(struct evlog *s, const struct walk *w, int index_dir, struct e
 static void note_walk_damage(struct evlog *s, const struct walk *w)
 {
 	if (w->damaged)
-		store_note(s, "damaged: %s offset %llu: sequences %llu-%llu are missing; 'evlog repair'",
-		           w->where.file, (unsigned long long)w->where.offset,
-		           (unsigned long long)w->where.first, (unsigned long long)w->where.last);
+		store_note(
+		    s, "damaged: %s offset %llu: sequences %llu-%llu are missing; 'evlog repair'",
+		    w->where.file, (unsigned long long)w->where.offset,
+		    (unsigned long long)w->where.first, (unsigned long long)w->where.last);
 }
 
 int store_recover(struct evlog *s, struct err *e)
@@ -452,7 +462,8 @@ int store_recover_private(struct evlog *s, struct err *e)
 	if (attach(s, &w, -1, e) < 0)
 		goto out;
 	if (w.end < w.n && !w.sealed && !w.damaged)
-		store_note(s, "a torn tail of %zu bytes behind sequence %llu: the next writer cuts it",
+		store_note(s,
+		           "a torn tail of %zu bytes behind sequence %llu: the next writer cuts it",
 		           w.n - w.end, (unsigned long long)w.last);
 	if (same_boot && had > w.last) {
 		s->lost_first = w.last + 1;

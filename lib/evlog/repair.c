@@ -43,7 +43,8 @@ static int report_lost(struct mend *m, struct err *e)
 	f.where.first = m->lost_from;
 	f.where.last = m->next - 1;
 	snprintf(f.where.file, sizeof(f.where.file), "%s", m->file);
-	snprintf(f.text, sizeof(f.text), "sequences %llu-%llu are lost; stubs stand in their places",
+	snprintf(f.text, sizeof(f.text),
+	         "sequences %llu-%llu are lost; stubs stand in their places",
 	         (unsigned long long)f.where.first, (unsigned long long)f.where.last);
 	m->lost_from = 0;
 	return m->fn(&f, m->arg, e);
@@ -62,8 +63,8 @@ static void put_stub(struct mend *m, const struct frame *left)
 		f.flag = FRAME_REDACTED;
 		f.last = true;
 		n = snprintf(line + FRAME_FIXED, sizeof(line) - FRAME_FIXED, "%.*s %.*s %.*s - -\n",
-		             (int)f.stream.len, f.stream.p, (int)f.type.len, f.type.p, (int)f.id.len,
-		             f.id.p);
+		             (int)f.stream.len, f.stream.p, (int)f.type.len, f.type.p,
+		             (int)f.id.len, f.id.p);
 	} else {
 		f.data_crc = crc32c(0, "-", 1);
 		f.time_ns = m->time_ns;
@@ -149,8 +150,8 @@ static int load_file(struct evlog *s, const char *name, struct buf *b, struct er
  * Mend one segment.  Sealed: its events go up to `last`; the active one: up to its last complete
  * commit, what follows is left to recovery.
  */
-static int mend_segment(struct evlog *s, uint64_t base, uint64_t last, bool sealed,
-                        finding_fn *fn, void *arg, struct err *e)
+static int mend_segment(struct evlog *s, uint64_t base, uint64_t last, bool sealed, finding_fn *fn,
+                        void *arg, struct err *e)
 {
 	struct mend m = {.s = s, .next = base, .fn = fn, .arg = arg};
 	char name[SEGMENT_NAME_MAX];
@@ -212,7 +213,8 @@ static int mend_log(struct evlog *s, finding_fn *fn, void *arg, struct err *e)
 		segment_name(name, base[n - 1]);
 		r = load_file(s, name, &b, e);
 		if (r == 0)
-			r = mend_segment(s, base[n - 1], last_complete(s, base[n - 1], &b), false, fn, arg, e);
+			r = mend_segment(s, base[n - 1], last_complete(s, base[n - 1], &b), false,
+			                 fn, arg, e);
 	}
 	buf_done(&b);
 	free(base);
@@ -250,7 +252,8 @@ static int cut_undecided(struct evlog *s, finding_fn *fn, void *arg, struct err 
 		f.where.first = durable + 1;
 		f.where.last = ctl_get(&c->written);
 		snprintf(f.where.file, sizeof(f.where.file), "log/%s", name);
-		snprintf(f.text, sizeof(f.text), "written and never acknowledged before the failed sync; cut");
+		snprintf(f.text, sizeof(f.text),
+		         "written and never acknowledged before the failed sync; cut");
 		if (fn(&f, arg, e) < 0)
 			goto out;
 	}

@@ -30,8 +30,9 @@ static int write_seal(struct evlog *s, struct err *e)
 	if (s->io->ftruncate(s->log_fd, (off_t)seal.bytes) < 0)
 		return err_sys(e, "cut the sealed segment to its length");
 	if (s->io->fdatasync(s->log_fd) < 0) {
-		err_set(e, EVLOG_POISONED, "sync of a full segment: %s: writers stop; check the disk, "
-		                           "then 'evlog repair'",
+		err_set(e, EVLOG_POISONED,
+		        "sync of a full segment: %s: writers stop; check the disk, "
+		        "then 'evlog repair'",
 		        strerror(errno));
 		sync_poison(s, errno);
 		return -1;

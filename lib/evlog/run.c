@@ -33,8 +33,8 @@ static const char *const family_names[] = {"heads", "ids"};
 
 void run_name(char name[RUN_NAME_MAX], enum run_family f, uint64_t first, uint64_t last)
 {
-	snprintf(name, RUN_NAME_MAX, "%s.%016llx-%016llx", family_names[f], (unsigned long long)first,
-	         (unsigned long long)last);
+	snprintf(name, RUN_NAME_MAX, "%s.%016llx-%016llx", family_names[f],
+	         (unsigned long long)first, (unsigned long long)last);
 }
 
 bool run_parse_name(const char *name, enum run_family *f, uint64_t *first, uint64_t *last)

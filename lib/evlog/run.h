@@ -64,8 +64,8 @@ int run_write(const struct io *io, int dir, mode_t mode, enum run_family f, uint
               struct err *e);
 
 /* Merge adjacent runs, oldest first, into one durable run. */
-int run_merge(const struct io *io, int dir, mode_t mode, enum run_family f,
-              const struct run *runs, size_t n, struct err *e);
+int run_merge(const struct io *io, int dir, mode_t mode, enum run_family f, const struct run *runs,
+              size_t n, struct err *e);
 
 void run_prefetch(const struct run *r, uint64_t key);
 

@@ -111,8 +111,7 @@ static int open_sealed(struct scan *sc, struct segment *g, struct err *e)
 	return 0;
 }
 
-static int damage(struct scan *sc, uint64_t last, uint64_t offset, uint64_t bytes,
-                  struct damage *d)
+static int damage(struct scan *sc, uint64_t last, uint64_t offset, uint64_t bytes, struct damage *d)
 {
 	char name[SEGMENT_NAME_MAX];
 

@@ -276,8 +276,9 @@ static int damaged(struct evlog *s, uint64_t base, uint32_t at, uint64_t seq, st
 	segment_name(name, base);
 	if (!s->ctl_private && s->writable && !s->no_recover)
 		ctl_set32(&s->ctl->damaged, 1);
-	return err_set(e, EVLOG_DAMAGED, "damaged: log/%s offset %u: sequence %llu is no sound event; "
-	                                 "'evlog verify' lists all damage, 'evlog repair' mends",
+	return err_set(e, EVLOG_DAMAGED,
+	               "damaged: log/%s offset %u: sequence %llu is no sound event; "
+	               "'evlog verify' lists all damage, 'evlog repair' mends",
 	               name, at, (unsigned long long)seq);
 }
 
@@ -310,7 +311,8 @@ static int active_frame(struct evlog *s, uint64_t seq, struct frame *f, struct e
 	if (at < FRAME_HEAD_LEN)
 		return 0;
 	if (s->locked && s->log_map != NULL && at < ctl_get(&s->ctl->size)) {
-		if (frame_parse(s->log_map + at, ctl_get(&s->ctl->size) - at, s->salt, f) == FRAME_OK &&
+		if (frame_parse(s->log_map + at, ctl_get(&s->ctl->size) - at, s->salt, f) ==
+		        FRAME_OK &&
 		    f->seq == seq)
 			return 1;
 		return damaged(s, s->log_base, at, seq, e);

@@ -99,8 +99,8 @@ int store_refresh(struct evlog *s, struct err *e)
 			return 0;
 		if (base != s->log_base)
 			r = store_open_log(s, base, e);
-		if (r == 0 && !(s->active.map != NULL && s->active.base == base &&
-		                s->active.gen == gen)) {
+		if (r == 0 &&
+		    !(s->active.map != NULL && s->active.base == base && s->active.gen == gen)) {
 			active_close(&s->active);
 			r = active_open(&s->active, s->index_dir, s->writable, base, e);
 			s->active.gen = gen;
@@ -140,21 +140,24 @@ int store_map_log(struct evlog *s, struct err *e)
 static int check_writers_may(struct evlog *s, struct err *e)
 {
 	if (ctl_get32(&s->ctl->poison) != 0)
-		return err_set(e, EVLOG_POISONED,
-		               "a sync failed (%s): writers stop; check the disk, then 'evlog repair'",
-		               strerror((int)ctl_get32(&s->ctl->poison)));
+		return err_set(
+		    e, EVLOG_POISONED,
+		    "a sync failed (%s): writers stop; check the disk, then 'evlog repair'",
+		    strerror((int)ctl_get32(&s->ctl->poison)));
 	if (ctl_get32(&s->ctl->damaged) != 0)
-		return err_set(e, EVLOG_DAMAGED,
-		               "the log is damaged, writers stop: 'evlog verify' says where, 'evlog "
-		               "repair' mends; nothing was written");
+		return err_set(
+		    e, EVLOG_DAMAGED,
+		    "the log is damaged, writers stop: 'evlog verify' says where, 'evlog "
+		    "repair' mends; nothing was written");
 	return 0;
 }
 
 int store_lock(struct evlog *s, struct err *e)
 {
 	if (!s->writable || s->ctl_private)
-		return err_set(e, EVLOG_READ_ONLY, "the store cannot be written by this user or in its "
-		                                   "present state");
+		return err_set(e, EVLOG_READ_ONLY,
+		               "the store cannot be written by this user or in its "
+		               "present state");
 	if (file_lock(s->lock, LOCK_WRITER, FILE_LOCK_EXCLUSIVE, s->lock_timeout_ms, e) < 0)
 		return err_wrap(e, "wait for other writers");
 	s->locked = true;
@@ -292,10 +295,11 @@ static int open_store(struct evlog *s, const char *path, struct err *e)
 		return -1;
 	remote = file_remote_type(s->dir);
 	if (remote != NULL)
-		return err_set(e, EVLOG_FOREIGN,
-		               "a store cannot be on %s: its processes share memory; keep it on a local "
-		               "disk",
-		               remote);
+		return err_set(
+		    e, EVLOG_FOREIGN,
+		    "a store cannot be on %s: its processes share memory; keep it on a local "
+		    "disk",
+		    remote);
 	if (format_read(s->dir, &f, e) < 0)
 		return -1;
 	memcpy(s->uuid, f.uuid, sizeof(s->uuid));
@@ -373,12 +377,13 @@ int evlog_check_name(const char *what, const char *p, size_t len, struct err *e)
 	if (len == 0)
 		return err_set(e, EVLOG_BAD_EVENT, "%s is empty", what);
 	if (len > FRAME_NAME_MAX)
-		return err_set(e, EVLOG_BAD_EVENT, "%s has %zu bytes, at most %u are possible", what, len,
-		               FRAME_NAME_MAX);
+		return err_set(e, EVLOG_BAD_EVENT, "%s has %zu bytes, at most %u are possible",
+		               what, len, FRAME_NAME_MAX);
 	for (size_t i = 0; i < len; i++)
 		if (!is_name_byte((unsigned char)p[i]))
-			return err_set(e, EVLOG_BAD_EVENT, "%s '%.*s' has a space or a control character",
-			               what, (int)len, p);
+			return err_set(e, EVLOG_BAD_EVENT,
+			               "%s '%.*s' has a space or a control character", what,
+			               (int)len, p);
 	if (!text_is_utf8(p, len))
 		return err_set(e, EVLOG_BAD_EVENT, "%s is no UTF-8", what);
 	return 0;
@@ -389,8 +394,10 @@ int evlog_check_stream(const char *p, size_t len, struct err *e)
 	if (evlog_check_name("stream name", p, len, e) < 0)
 		return -1;
 	if (p[0] == '-')
-		return err_set(e, EVLOG_BAD_EVENT, "stream name '%.*s' begins with '-'", (int)len, p);
+		return err_set(e, EVLOG_BAD_EVENT, "stream name '%.*s' begins with '-'", (int)len,
+		               p);
 	if (memchr(p, '/', len) != NULL || memchr(p, '*', len) != NULL)
-		return err_set(e, EVLOG_BAD_EVENT, "stream name '%.*s' has a '/' or a '*'", (int)len, p);
+		return err_set(e, EVLOG_BAD_EVENT, "stream name '%.*s' has a '/' or a '*'",
+		               (int)len, p);
 	return 0;
 }

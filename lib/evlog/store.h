@@ -36,9 +36,9 @@ enum evlog_error {
 	EVLOG_CONFLICT,       /* the stream is not at the expected version */
 	EVLOG_ID_REUSED,      /* an id is known with other content, or a commit is partly known */
 	EVLOG_NO_STORE,       /* there is no store here */
-	EVLOG_FOREIGN,        /* a store of another version, or on a file system that crosses hosts */
-	EVLOG_BAD_EVENT,      /* the event itself: name, size, attribute */
-	EVLOG_READ_ONLY       /* this user or file system cannot write here */
+	EVLOG_FOREIGN,   /* a store of another version, or on a file system that crosses hosts */
+	EVLOG_BAD_EVENT, /* the event itself: name, size, attribute */
+	EVLOG_READ_ONLY  /* this user or file system cannot write here */
 };
 
 struct evlog;
@@ -51,8 +51,8 @@ struct evlog_config {
 
 struct evlog_init {
 	const struct io *io;
-	bool shared;           /* 2770 and 0660 for the group, else 0700 and 0600 */
-	uint64_t segment_size; /* 0: EVLOG_SEGMENT_DEFAULT */
+	bool shared;            /* 2770 and 0660 for the group, else 0700 and 0600 */
+	uint64_t segment_size;  /* 0: EVLOG_SEGMENT_DEFAULT */
 	unsigned char uuid[16]; /* random */
 	int64_t now_ns;
 };

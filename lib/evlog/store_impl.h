@@ -37,12 +37,12 @@ struct evlog {
 	const struct io *io;
 	char *name;
 	int dir, log_dir, index_dir, lost_dir, lock;
-	bool writable;   /* by this user: locks and ctl can be written */
-	bool no_recover; /* verify: look, change nothing */
-	bool locked;     /* this process holds the writer lock */
+	bool writable;    /* by this user: locks and ctl can be written */
+	bool no_recover;  /* verify: look, change nothing */
+	bool locked;      /* this process holds the writer lock */
 	bool maintaining; /* and the one for maintenance */
 	bool merge_due;   /* this process rolled a segment */
-	mode_t mode;     /* of files */
+	mode_t mode;      /* of files */
 	int64_t lock_timeout_ms;
 	unsigned char uuid[16];
 	uint32_t salt;
@@ -141,8 +141,7 @@ void index_prefetch(struct evlog *s, enum run_family family, uint64_t key);
 /* lookup.c: 1 found, 0 not; *ret_key (heads): the key the stream has or would get. */
 int lookup_head(struct evlog *s, struct span stream, struct frame *f, uint64_t *ret_key,
                 struct err *e);
-int lookup_id(struct evlog *s, struct span stream, struct span id, struct frame *f,
-              struct err *e);
+int lookup_id(struct evlog *s, struct span stream, struct span id, struct frame *f, struct err *e);
 
 /* roll.c */
 int store_roll(struct evlog *s, struct err *e);

@@ -60,18 +60,19 @@ static int sync_all(struct evlog *s, struct err *e)
 		written = ctl_get(&c->written);
 	} while (base != s->log_base || base != ctl_get(&c->base));
 	if (s->io->fdatasync(s->log_fd) < 0) {
-		err_set(e, EVLOG_POISONED,
-		        "sync of the log: %s: the events are not acknowledged, writers stop; check the "
-		        "disk, then 'evlog repair'",
-		        strerror(errno));
+		err_set(
+		    e, EVLOG_POISONED,
+		    "sync of the log: %s: the events are not acknowledged, writers stop; check the "
+		    "disk, then 'evlog repair'",
+		    strerror(errno));
 		sync_poison(s, errno);
 		return -1;
 	}
 	__atomic_add_fetch(&c->syncs, 1, __ATOMIC_RELAXED);
 	/* A roll may have gone further meanwhile: never back. */
 	for (uint64_t seen = ctl_get(&c->durable); seen < written;)
-		if (__atomic_compare_exchange_n(&c->durable, &seen, written, false, __ATOMIC_ACQ_REL,
-		                                __ATOMIC_ACQUIRE))
+		if (__atomic_compare_exchange_n(&c->durable, &seen, written, false,
+		                                __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 			break;
 	return 0;
 }

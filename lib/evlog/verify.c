@@ -55,7 +55,8 @@ static int report_frame(struct verify *v, enum finding_kind kind, const struct f
 	const struct damage d = {.first = f->seq, .last = f->seq};
 
 	return report(v, kind, &d, "sequence %llu, stream '%.*s' version %u: %s",
-	              (unsigned long long)f->seq, (int)f->stream.len, f->stream.p, f->version, what);
+	              (unsigned long long)f->seq, (int)f->stream.len, f->stream.p, f->version,
+	              what);
 }
 
 /* A pointer of an event has to lead to an event of the same stream with the right version. */
@@ -89,7 +90,8 @@ static int check_index(struct verify *v, const struct frame *f)
 		return report_frame(v, FINDING_INDEX, f, "its id is not in the index");
 	r = r < 0 ? r : lookup_head(v->s, f->stream, &o, NULL, &e);
 	if (r == 0 || (r > 0 && o.version < f->version))
-		return report_frame(v, FINDING_INDEX, f, "the index does not know it as its stream's");
+		return report_frame(v, FINDING_INDEX, f,
+		                    "the index does not know it as its stream's");
 	if (r < 0 && e.code != EVLOG_DAMAGED && e.code != EVLOG_READ_ONLY)
 		return report_frame(v, FINDING_INDEX, f, e.msg);
 	return 0;
@@ -100,8 +102,8 @@ static int check_deep(struct verify *v, const struct frame *f)
 {
 	uint32_t jump = f->version & (f->version - 1);
 
-	if (check_pointer(v, f, f->prev, f->version - 1, "it does not follow on its previous event") <
-	        0 ||
+	if (check_pointer(v, f, f->prev, f->version - 1,
+	                  "it does not follow on its previous event") < 0 ||
 	    check_pointer(v, f, f->jump, jump, "it jumps to a wrong event") < 0)
 		return -1;
 	return f->kind == FRAME_EVENT ? check_index(v, f) : 0;
@@ -119,13 +121,15 @@ static int check_events(struct verify *v, uint64_t last, bool deep)
 		scan_with_stubs(sc);
 	while (r > 0) {
 		r = scan_next(sc, last, &f, &d, v->e);
-		if (r == 2 && report(v, FINDING_DAMAGE, &d, "%llu bytes at offset %llu are no event",
-		                     (unsigned long long)d.bytes, (unsigned long long)d.offset) < 0)
+		if (r == 2 &&
+		    report(v, FINDING_DAMAGE, &d, "%llu bytes at offset %llu are no event",
+		           (unsigned long long)d.bytes, (unsigned long long)d.offset) < 0)
 			r = -1;
 		if (r != 1)
 			continue;
 		if (f.time_ns < time_ns &&
-		    report_frame(v, FINDING_ORDER, &f, "it was recorded before the event before it") < 0)
+		    report_frame(v, FINDING_ORDER, &f,
+		                 "it was recorded before the event before it") < 0)
 			r = -1;
 		time_ns = f.time_ns;
 		if (deep && check_deep(v, &f) < 0)
@@ -189,8 +193,10 @@ static int check_tail(struct verify *v)
 	if (file_read_at(s->log_fd, head, sizeof(head), 0, v->e) < (ssize_t)sizeof(head) ||
 	    !frame_get_head(head, sizeof(head), &h) || h.base != s->log_base ||
 	    memcmp(h.uuid, s->uuid, sizeof(h.uuid)) != 0)
-		if (report(v, FINDING_DAMAGE, &(struct damage){.first = s->log_base}, "%s: the first line "
-		           "is not this store's", d.file) < 0)
+		if (report(v, FINDING_DAMAGE, &(struct damage){.first = s->log_base},
+		           "%s: the first line "
+		           "is not this store's",
+		           d.file) < 0)
 			return -1;
 	if (s->lost_last > 0) {
 		d.first = s->lost_first;
@@ -237,8 +243,9 @@ static int each_loss(struct evlog *s, const char *name, finding_fn *fn, void *ar
 		if (json_scan(b.data + at, n, &doc, e) == 0) {
 			f.where.first = member_u64(&doc, "first");
 			f.where.last = member_u64(&doc, "last");
-			snprintf(f.text, sizeof(f.text), "acknowledged, and missing at the end of the log "
-			                                 "when it was last recovered");
+			snprintf(f.text, sizeof(f.text),
+			         "acknowledged, and missing at the end of the log "
+			         "when it was last recovered");
 			r = fn(&f, arg, e);
 		}
 		at += n + 1;
