@@ -8,7 +8,7 @@
  * performance, software-based, CRC generators", 2005).  A CRC is linear: the entry of a byte is
  * the sum of the entries of its bits, so that each table is spelled out by eight numbers.
  */
-#define BIT(n, bit, v) ((n)&1U << (bit) ? (v) : 0U)
+#define BIT(n, bit, v) (((n) >> (bit)) % 2U * (v))
 #define SUM(n, a, b, c, d, e, f, g, h)                                                             \
 	(BIT(n, 0, a) ^ BIT(n, 1, b) ^ BIT(n, 2, c) ^ BIT(n, 3, d) ^ BIT(n, 4, e) ^ BIT(n, 5, f) ^ \
 	 BIT(n, 6, g) ^ BIT(n, 7, h))
@@ -101,9 +101,10 @@ uint32_t crc32c(uint32_t crc, const void *p, size_t len)
 
 _Static_assert(HASH_SIP_KEY_LEN == crypto_shorthash_KEYBYTES, "SipHash keys have 16 bytes");
 _Static_assert(HASH_BLAKE2B_LEN == crypto_generichash_BYTES, "BLAKE2b-256 has 32 bytes");
-_Static_assert(sizeof(struct hash_blake2b) >= sizeof(crypto_generichash_state) &&
-                   _Alignof(struct hash_blake2b) >= _Alignof(crypto_generichash_state),
+_Static_assert(sizeof(struct hash_blake2b) >= sizeof(crypto_generichash_state),
                "struct hash_blake2b holds libsodium's state");
+_Static_assert(_Alignof(struct hash_blake2b) % _Alignof(crypto_generichash_state) == 0,
+               "struct hash_blake2b is aligned for libsodium's state");
 
 uint64_t hash_sip(const unsigned char key[HASH_SIP_KEY_LEN], const void *p, size_t len)
 {
@@ -118,7 +119,7 @@ uint64_t hash_sip(const unsigned char key[HASH_SIP_KEY_LEN], const void *p, size
 
 static crypto_generichash_state *state_of(struct hash_blake2b *h)
 {
-	return (crypto_generichash_state *)(void *)h->opaque;
+	return (crypto_generichash_state *)(void *)h;
 }
 
 void hash_blake2b_init(struct hash_blake2b *h)
@@ -138,9 +139,5 @@ void hash_blake2b_final(struct hash_blake2b *h, unsigned char ret[HASH_BLAKE2B_L
 
 void hash_blake2b_256(const void *p, size_t len, unsigned char ret[HASH_BLAKE2B_LEN])
 {
-	struct hash_blake2b h;
-
-	hash_blake2b_init(&h);
-	hash_blake2b_update(&h, p, len);
-	hash_blake2b_final(&h, ret);
+	(void)crypto_generichash(ret, HASH_BLAKE2B_LEN, p, len, NULL, 0);
 }

@@ -412,23 +412,28 @@ static const char *scan_value(struct scan *s, const char *p)
 	}
 }
 
+/* Not all of it: to clear the stack would cost more than to scan an event. */
+static void scan_init(struct scan *s, const char *p, size_t len, struct json_doc *d, struct err *e)
+{
+	s->begin = p;
+	s->end = p + len;
+	s->space = p;
+	json_window_init(&s->window, p, s->end);
+	s->top = s->frame;
+	s->frame[0].slot = &d->value;
+	s->keys = s->few;
+	s->key_next = s->few;
+	s->key_end = s->few + KEYS_FEW;
+	s->d = d;
+	s->e = e;
+	d->members = 0;
+}
+
 int json_scan(const char *p, size_t len, struct json_doc *d, struct err *e)
 {
 	struct scan s;
 
-	/* Not all of it is zeroed: clearing the stack would cost more than scanning an event. */
-	s.begin = p;
-	s.end = p + len;
-	s.space = p;
-	json_window_init(&s.window, p, s.end);
-	s.top = s.frame;
-	s.frame[0].slot = &d->value;
-	s.keys = s.few;
-	s.key_next = s.few;
-	s.key_end = s.few + KEYS_FEW;
-	s.d = d;
-	s.e = e;
-	d->members = 0;
+	scan_init(&s, p, len, d, e);
 	p = scan_value(&s, p);
 	if (p != NULL) {
 		p = skip_space(&s, p);

@@ -68,8 +68,9 @@ void json_out_key(struct buf *b, const char *name)
 void json_out_u64(struct buf *b, uint64_t v)
 {
 	char digits[TEXT_U64_LEN];
+	size_t n = text_put_u64(digits, v);
 
-	buf_add(b, digits, text_put_u64(digits, v));
+	buf_add(b, digits, n);
 }
 
 void json_out_u64_string(struct buf *b, uint64_t v)
@@ -81,13 +82,10 @@ void json_out_u64_string(struct buf *b, uint64_t v)
 
 void json_out_seq(struct buf *b, uint64_t v)
 {
-	char text[1 + JSON_OUT_SEQ_DIGITS + 1];
+	char text[1 + TEXT_U64_LEN + 1];
 
 	text[0] = '"';
-	for (int i = JSON_OUT_SEQ_DIGITS; i >= 1; i--) {
-		text[i] = (char)('0' + v % 10);
-		v /= 10;
-	}
-	text[1 + JSON_OUT_SEQ_DIGITS] = '"';
+	text_put_u64_padded(text + 1, v);
+	text[1 + TEXT_U64_LEN] = '"';
 	buf_add(b, text, sizeof(text));
 }

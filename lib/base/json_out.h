@@ -18,8 +18,6 @@
 
 #include "base/buf.h"
 
-#define JSON_OUT_SEQ_DIGITS 20 /* every 64-bit number fits, and text order is number order */
-
 /*
  * "text", in quotes.  Escapes are the shortest there are, and only where RFC 8259 section 7 asks
  * for them: \" \\ \b \f \n \r \t, \u00xx for the other control characters.  Each byte that is no
@@ -39,7 +37,7 @@ void json_out_u64(struct buf *b, uint64_t v);
 /* "42": numbers that may pass 2^53 travel as strings. */
 void json_out_u64_string(struct buf *b, uint64_t v);
 
-/* "00000000000000000042", the form of a sequence number. */
+/* "00000000000000000042", the form of a sequence number: text order is number order. */
 void json_out_seq(struct buf *b, uint64_t v);
 
 #endif

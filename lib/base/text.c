@@ -22,6 +22,10 @@ int num_u64_len(const char *p, size_t len, uint64_t min, uint64_t max, uint64_t 
 	for (size_t i = 0; i < len; i++) {
 		if (!is_digit(p[i]))
 			return err_set(e, EINVAL, "'%.*s' is not a whole number", SHOWN(len), p);
+		if (i < TEXT_U64_LEN - 1) {
+			v = v * 10 + (uint64_t)(p[i] - '0');
+			continue;
+		}
 		over |= __builtin_mul_overflow(v, 10, &v);
 		over |= __builtin_add_overflow(v, (uint64_t)(p[i] - '0'), &v);
 	}
@@ -39,17 +43,47 @@ int num_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret, struct err
 	return num_u64_len(s, strlen(s), min, max, ret, e);
 }
 
+/*
+ * Eight decimal digits of v, below 10^8, as bytes in memory order.  The number is halved three
+ * times, into two of four digits, four of two and eight of one, side by side in one word; the
+ * divisions by 100 and 10 are multiplications that are exact for what they get.
+ */
+static uint64_t eight_digits(uint32_t v)
+{
+	uint64_t fours = v / 10000 | (uint64_t)(v % 10000) << 32;
+	uint64_t hundreds = fours * 10486 >> 20 & 0x0000007f0000007f;
+	uint64_t twos = hundreds | (fours - hundreds * 100) << 16;
+	uint64_t tens = twos * 103 >> 10 & 0x000f000f000f000f;
+	uint64_t ones = 0x3030303030303030 | tens | (twos - tens * 10) << 8;
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	ones = __builtin_bswap64(ones);
+#endif
+	return ones;
+}
+
+void text_put_u64_padded(char to[TEXT_U64_LEN], uint64_t v)
+{
+	uint64_t high = eight_digits((uint32_t)(v / 10000000000000000));
+	uint64_t middle = eight_digits((uint32_t)(v / 100000000 % 100000000));
+	uint64_t low = eight_digits((uint32_t)(v % 100000000));
+
+	memcpy(to, (const char *)&high + 4, 4);
+	memcpy(to + 4, &middle, 8);
+	memcpy(to + 12, &low, 8);
+}
+
 size_t text_put_u64(char to[TEXT_U64_LEN], uint64_t v)
 {
 	char digits[TEXT_U64_LEN];
-	size_t n = 0;
+	size_t at = TEXT_U64_LEN;
 
 	do {
-		digits[TEXT_U64_LEN - ++n] = (char)('0' + v % 10);
+		digits[--at] = (char)('0' + v % 10);
 		v /= 10;
 	} while (v > 0);
-	memcpy(to, digits + TEXT_U64_LEN - n, n);
-	return n;
+	memcpy(to, digits + at, TEXT_U64_LEN - at);
+	return TEXT_U64_LEN - at;
 }
 
 /* A decimal number with or without a fraction, still as digits. */
@@ -188,15 +222,6 @@ int text_size(const char *s, uint64_t *ret, struct err *e)
 	return 0;
 }
 
-/* The digits of v, zero padded to n. */
-static void put_digits(char *to, unsigned v, int n)
-{
-	while (n-- > 0) {
-		to[n] = (char)('0' + v % 10);
-		v /= 10;
-	}
-}
-
 /*
  * Days since 1970-01-01 and the proleptic Gregorian calendar, both ways, in eras of 400 years that
  * begin on 1 March (Howard Hinnant, "chrono-compatible low-level date algorithms", 2013).
@@ -246,14 +271,22 @@ void text_put_time(char to[TEXT_TIME_LEN], int64_t unix_ns)
 	unsigned in_day = (unsigned)(seconds - days * 86400);
 	struct date date = date_of(days);
 
+	char digits[8];
+	uint64_t eight;
+
 	memcpy(to, "0000-00-00T00:00:00.000000Z", TEXT_TIME_LEN);
-	put_digits(to, (unsigned)date.year, 4);
-	put_digits(to + 5, date.month, 2);
-	put_digits(to + 8, date.day, 2);
-	put_digits(to + 11, in_day / 3600, 2);
-	put_digits(to + 14, in_day / 60 % 60, 2);
-	put_digits(to + 17, in_day % 60, 2);
-	put_digits(to + 20, (unsigned)((ns < 0 ? ns + TEXT_NS_PER_S : ns) / 1000), 6);
+	eight = eight_digits((unsigned)date.year * 10000 + date.month * 100 + date.day);
+	memcpy(digits, &eight, 8);
+	memcpy(to, digits, 4);
+	memcpy(to + 5, digits + 4, 2);
+	memcpy(to + 8, digits + 6, 2);
+	eight = eight_digits(in_day / 3600 * 10000 + in_day / 60 % 60 * 100 + in_day % 60);
+	memcpy(digits, &eight, 8);
+	memcpy(to + 11, digits + 2, 2);
+	memcpy(to + 14, digits + 4, 2);
+	memcpy(to + 17, digits + 6, 2);
+	eight = eight_digits((unsigned)((ns < 0 ? ns + TEXT_NS_PER_S : ns) / 1000));
+	memcpy(to + 20, (const char *)&eight + 2, 6);
 }
 
 static bool get_digits(const char *p, size_t n, unsigned *ret)
@@ -326,17 +359,20 @@ int text_get_time(const char *p, size_t len, int64_t *ret_ns, struct err *e)
 	struct clock_text t;
 	struct date date;
 	int64_t seconds;
+	int64_t before;
 	int64_t ns;
 
 	if (len < 20 || !get_clock(p, &t) || !get_zone(p + 19, p + len, &t))
 		goto invalid;
 	date = (struct date){.year = (int)t.year, .month = t.month, .day = t.day};
-	seconds = days_of(&date) * 86400 + t.hour * 3600 + t.minute * 60 + t.second - t.offset;
+	seconds = days_of(&date) * 24 + t.hour;
+	seconds = (seconds * 60 + t.minute) * 60 + t.second - t.offset;
 	if (t.second == 60 && seconds % 86400 != 0)
 		goto invalid;
-	/* The first second of the range is only reached with its nanoseconds. */
+	/* Towards zero first: the first second of the range is there only with its fraction. */
+	before = seconds < 0 ? TEXT_NS_PER_S : 0;
 	if (__builtin_mul_overflow(seconds + (seconds < 0), TEXT_NS_PER_S, &ns) ||
-	    __builtin_add_overflow(ns, (int64_t)t.ns - (seconds < 0) * TEXT_NS_PER_S, &ns))
+	    __builtin_add_overflow(ns, (int64_t)t.ns - before, &ns))
 		return err_set(e, ERANGE, "the time %.*s is out of range", SHOWN(len), p);
 	*ret_ns = ns;
 	return 0;

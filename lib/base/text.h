@@ -31,6 +31,9 @@ int num_u64_len(const char *p, size_t len, uint64_t min, uint64_t max, uint64_t 
 /* The decimal digits of v, without a NUL: their count, at most TEXT_U64_LEN. */
 size_t text_put_u64(char to[TEXT_U64_LEN], uint64_t v);
 
+/* The same with leading zeros, always TEXT_U64_LEN digits. */
+void text_put_u64_padded(char to[TEXT_U64_LEN], uint64_t v);
+
 /*
  * A duration in nanoseconds: numbers with the units d h m s ms us ns, larger units first and each
  * at most once (1m30s, 1.5h, 250ms), or one bare number of seconds (90, 1.5, .5).  What a fraction
@@ -87,10 +90,19 @@ static inline uint64_t text_hex_spread(uint32_t v)
  */
 static inline void text_put_hex(char *to, uint64_t v, int width)
 {
-	uint64_t digits[2] = {text_hex_spread((uint32_t)(v >> 32)), text_hex_spread((uint32_t)v)};
+	uint64_t digits;
 
 	assert(width >= 1 && width <= 16 && (width == 16 || v >> 4 * width == 0));
-	memcpy(to, (const char *)digits + 16 - width, (size_t)width);
+	if (width < 8) {
+		digits = text_hex_spread((uint32_t)v << 4 * (8 - width));
+		memcpy(to, &digits, (size_t)width);
+		return;
+	}
+	/* Two stores that may overlap. */
+	digits = text_hex_spread((uint32_t)(v >> 4 * (width - 8)));
+	memcpy(to, &digits, 8);
+	digits = text_hex_spread((uint32_t)v);
+	memcpy(to + width - 8, &digits, 8);
 }
 
 /*
@@ -121,13 +133,22 @@ static inline int text_hex_gather(uint64_t x, uint64_t *ret)
  */
 static inline int text_get_hex(const char *from, int width, uint64_t *ret)
 {
-	uint64_t digits[2] = {0x3030303030303030, 0x3030303030303030};
-	uint64_t high;
+	uint64_t digits = 0x3030303030303030;
+	uint64_t high = 0;
 	uint64_t low;
+	int bad = 0;
 
 	assert(width >= 1 && width <= 16);
-	memcpy((char *)digits + 16 - width, from, (size_t)width);
-	if ((text_hex_gather(digits[0], &high) | text_hex_gather(digits[1], &low)) < 0)
+	if (width < 8) {
+		memcpy((char *)&digits + 8 - width, from, (size_t)width);
+	} else {
+		/* Two loads that may overlap. */
+		memcpy(&digits, from, 8);
+		bad = text_hex_gather(digits, &high);
+		high >>= 4 * (16 - width);
+		memcpy(&digits, from + width - 8, 8);
+	}
+	if ((bad | text_hex_gather(digits, &low)) < 0)
 		return -1;
 	*ret = high << 32 | low;
 	return 0;

@@ -166,9 +166,10 @@ int active_enlarge(struct active *a, int dir, mode_t mode, uint32_t events, stru
 	struct active old = *a;
 	struct active now = {0};
 
-	assert(events > old.capacity);
+	assert(events > old.capacity && old.offset != NULL);
 	if (active_create(&now, dir, mode, old.base, events, e) < 0)
 		return -1;
+	assert(now.offset != NULL);
 	active_set_seq(&now, active_seq(&old));
 	memcpy(now.offset, old.offset, (size_t)old.capacity * sizeof(*old.offset));
 	for (size_t i = 0; i < slots(&old); i++) {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/id.h"
 #include "base/text.h"
 #include "evlog/admin.h"
 #include "evlog/store_impl.h"
@@ -22,6 +23,7 @@
 #define MANIFEST     "MANIFEST"
 #define MANIFEST_MAX (64u << 20)
 #define COPY_BLOCK   (1u << 20)
+#define HEX_LEN      ((size_t)2 * HASH_BLAKE2B_LEN)
 
 struct backup {
 	const struct io *io;
@@ -33,11 +35,11 @@ struct backup {
 	char *block;         /* COPY_BLOCK bytes */
 };
 
-static void put_hex(char to[2 * HASH_BLAKE2B_LEN + 1], const unsigned char h[HASH_BLAKE2B_LEN])
+static void put_hex(char to[HEX_LEN + 1], const unsigned char h[HASH_BLAKE2B_LEN])
 {
-	for (int i = 0; i < HASH_BLAKE2B_LEN; i++)
+	for (size_t i = 0; i < HASH_BLAKE2B_LEN; i++)
 		text_put_hex(to + 2 * i, h[i], 2);
-	to[2 * HASH_BLAKE2B_LEN] = '\0';
+	to[HEX_LEN] = '\0';
 }
 
 /* Copy the first n bytes of a descriptor (to < 0: only hash them); EIO when there are fewer. */
@@ -103,9 +105,9 @@ static bool has_already(struct backup *b, const char *name, uint64_t size)
 	if (b->old.len == 0 || fstatat(b->to, name, &st, 0) < 0 || (uint64_t)st.st_size != size)
 		return false;
 	at = memmem(b->old.data, b->old.len, tail, (size_t)n);
-	if (at == NULL || at - b->old.data < 2 * HASH_BLAKE2B_LEN)
+	if (at == NULL || (size_t)(at - b->old.data) < HEX_LEN)
 		return false;
-	buf_add(&b->manifest, at - 2 * HASH_BLAKE2B_LEN, 2 * HASH_BLAKE2B_LEN + (size_t)n);
+	buf_add(&b->manifest, at - HEX_LEN, HEX_LEN + (size_t)n);
 	return true;
 }
 
@@ -113,7 +115,7 @@ static int save_segment(struct backup *b, struct evlog *s, uint64_t base, int fd
                         bool sealed, struct err *e)
 {
 	unsigned char hash[HASH_BLAKE2B_LEN];
-	char hex[2 * HASH_BLAKE2B_LEN + 1];
+	char hex[HEX_LEN + 1];
 	char name[SEGMENT_NAME_MAX], path[SEGMENT_NAME_MAX + 4];
 	int r;
 
@@ -184,7 +186,7 @@ static int save_log(struct backup *b, struct evlog *s, uint64_t last, struct err
 static int save_format(struct backup *b, struct evlog *s, struct err *e)
 {
 	unsigned char hash[HASH_BLAKE2B_LEN];
-	char hex[2 * HASH_BLAKE2B_LEN + 1];
+	char hex[HEX_LEN + 1];
 	struct buf f = {0};
 	int r = file_read(s->dir, "FORMAT", 4096, &f, e);
 
@@ -258,8 +260,7 @@ int evlog_backup(struct evlog *s, const char *to, bool copy, uint64_t *ret_last,
 	last = evlog_durable(s);
 	if (store_refresh(s, e) < 0)
 		return -1;
-	for (int i = 0; i < 16; i++)
-		text_put_hex(uuid + 2 * i, s->uuid[i], 2);
+	id_put_hex(uuid, s->uuid);
 	b.block = malloc(COPY_BLOCK);
 	if (b.block == NULL)
 		return err_set(e, ENOMEM, "out of memory");
@@ -283,15 +284,16 @@ static int restore_file(const struct io *io, char *block, int from, int to, cons
                         size_t len, struct err *e)
 {
 	unsigned char hash[HASH_BLAKE2B_LEN];
-	char hex[2 * HASH_BLAKE2B_LEN + 1];
+	char hex[HEX_LEN + 1];
 	char name[32];
-	const char *sp = len > 66 ? memchr(line + 65, ' ', len - 65) : NULL;
+	const char *sp =
+	    len > HEX_LEN + 2 ? memchr(line + HEX_LEN + 1, ' ', len - HEX_LEN - 1) : NULL;
 	uint64_t size, base;
 	size_t n;
 	int fd, r;
 
-	if (sp == NULL ||
-	    num_u64_len(line + 65, (size_t)(sp - line) - 65, 0, UINT64_MAX, &size, e) < 0)
+	if (sp == NULL || num_u64_len(line + HEX_LEN + 1, (size_t)(sp - line) - HEX_LEN - 1, 0,
+	                              UINT64_MAX, &size, e) < 0)
 		return err_set(e, EVLOG_FOREIGN, "MANIFEST has a line that is none");
 	n = len - (size_t)(sp + 1 - line);
 	if (n >= sizeof(name))
@@ -310,7 +312,7 @@ static int restore_file(const struct io *io, char *block, int from, int to, cons
 	if (r < 0)
 		return err_wrap(e, "restore '%s'", name);
 	put_hex(hex, hash);
-	if (memcmp(hex, line, 2 * HASH_BLAKE2B_LEN) != 0)
+	if (memcmp(hex, line, HEX_LEN) != 0)
 		return err_set(e, EVLOG_DAMAGED, "'%s' is not what the backup's MANIFEST says",
 		               name);
 	return 0;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "base/text.h"
 #include "evlog/store_impl.h"
 
@@ -13,12 +14,13 @@ int format_write(const struct io *io, int dir, const struct evlog_init *init, st
 {
 	struct buf b = {0};
 	char time[TEXT_TIME_LEN];
+	char uuid[ID_HEX_LEN];
 	int r;
 
 	text_put_time(time, init->now_ns);
 	buf_add_str(&b, "evlog 1\nuuid ");
-	for (int i = 0; i < 16; i++)
-		buf_printf(&b, "%02x", init->uuid[i]);
+	id_put_hex(uuid, init->uuid);
+	buf_add(&b, uuid, sizeof(uuid));
 	buf_printf(&b, "\ncreated %.*s\nsegment-size %llu\nmode %s\n", TEXT_TIME_LEN, time,
 	           (unsigned long long)(init->segment_size != 0 ? init->segment_size
 	                                                        : EVLOG_SEGMENT_DEFAULT),
@@ -33,16 +35,9 @@ int format_write(const struct io *io, int dir, const struct evlog_init *init, st
 
 static int parse_uuid(const char *p, size_t n, unsigned char uuid[16])
 {
-	uint64_t v = 0;
+	struct err ignored;
 
-	if (n != 32)
-		return -1;
-	for (int i = 0; i < 16; i++) {
-		if (text_get_hex(p + 2 * i, 2, &v) < 0)
-			return -1;
-		uuid[i] = (unsigned char)v;
-	}
-	return 0;
+	return n == ID_HEX_LEN ? id_parse(p, n, uuid, &ignored) : -1;
 }
 
 /* One "key value" line; -1 when it is none that this version knows. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/id.h"
 #include "base/text.h"
 
 /* Columns, as the table in frame.h. */
@@ -123,15 +124,11 @@ enum frame_result frame_parse(const char *p, size_t n, uint32_t salt, struct fra
 /* "#evlog1 UUID base=SEQ prev=(64 zeros) flags=- CRC", padded; prev is for a hash chain. */
 void frame_put_head(char line[FRAME_HEAD_LEN], const struct frame_head *h)
 {
-	static const char hex[] = "0123456789abcdef";
 	char *p = line;
 
 	memset(line, ' ', FRAME_HEAD_LEN);
 	memcpy(p, "#evlog1 ", 8);
-	for (int i = 0; i < 16; i++) {
-		p[8 + 2 * i] = hex[h->uuid[i] >> 4];
-		p[9 + 2 * i] = hex[h->uuid[i] & 15];
-	}
+	id_put_hex(p + 8, h->uuid);
 	memcpy(p + 41, "base=", 5);
 	text_put_hex(p + 46, h->base, 16);
 	memcpy(p + 63, "prev=", 5);
@@ -143,18 +140,14 @@ void frame_put_head(char line[FRAME_HEAD_LEN], const struct frame_head *h)
 
 bool frame_get_head(const char *p, size_t n, struct frame_head *h)
 {
+	struct err ignored;
 	uint64_t v;
 
 	if (n < FRAME_HEAD_LEN || memcmp(p, "#evlog1 ", 8) != 0 ||
 	    text_get_hex(p + HEAD_CRC, 8, &v) < 0 || crc32c(0, p, HEAD_CRC) != v ||
 	    text_get_hex(p + 46, 16, &h->base) < 0 || p[FRAME_HEAD_LEN - 1] != '\n')
 		return false;
-	for (int i = 0; i < 16; i++) {
-		if (text_get_hex(p + 8 + 2 * i, 2, &v) < 0)
-			return false;
-		h->uuid[i] = (unsigned char)v;
-	}
-	return true;
+	return id_parse(p + 8, ID_HEX_LEN, h->uuid, &ignored) == 0;
 }
 
 /* "#seal FIRST LAST BYTES TIMEMIN TIMEMAX CRC", 16 hex digits each, padded. */
@@ -164,7 +157,7 @@ void frame_put_seal(char line[FRAME_SEAL_LEN], const struct frame_seal *s, uint3
 
 	memset(line, ' ', FRAME_SEAL_LEN);
 	memcpy(line, "#seal ", 6);
-	for (int i = 0; i < 5; i++)
+	for (size_t i = 0; i < 5; i++)
 		text_put_hex(line + 6 + 17 * i, v[i], 16);
 	text_put_hex(line + SEAL_CRC, crc32c(salt, line, SEAL_CRC), 8);
 	line[FRAME_SEAL_LEN - 1] = '\n';
@@ -180,7 +173,7 @@ enum frame_result frame_get_seal(const char *p, size_t n, uint32_t salt, struct 
 	if (memcmp(p, "#seal ", 6) != 0 || p[FRAME_SEAL_LEN - 1] != '\n' ||
 	    text_get_hex(p + SEAL_CRC, 8, &crc) < 0 || crc32c(salt, p, SEAL_CRC) != crc)
 		return FRAME_BAD;
-	for (int i = 0; i < 5; i++)
+	for (size_t i = 0; i < 5; i++)
 		if (text_get_hex(p + 6 + 17 * i, 16, v[i]) < 0)
 			return FRAME_BAD;
 	return FRAME_OK;

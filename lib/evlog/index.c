@@ -16,10 +16,11 @@
 #include "evlog/append.h"
 #include "evlog/store_impl.h"
 
-#define MERGE_COUNT   4    /* adjacent runs of one size class that become one */
-#define CLASS_ENTRIES 4096 /* entries of the smallest class; each next one holds four times more \
-	                    */
-#define LOAD_TRIES    8    /* another process may unlink what we are about to open */
+#define MERGE_COUNT 4 /* adjacent runs of one size class that become one */
+#define CLASS_ENTRIES                                                                      \
+	4096         /* entries of the smallest class; each next one holds four times more \
+	              */
+#define LOAD_TRIES 8 /* another process may unlink what we are about to open */
 
 struct range {
 	uint64_t first, last;
@@ -210,7 +211,7 @@ static int push_run(struct evlog *s, enum run_family family, struct range want, 
 static int take_widest(struct evlog *s, enum run_family family, const struct range *v, size_t n,
                        uint64_t from, struct err *e)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; v != NULL && i < n; i++) {
 		if (v[i].first != from)
 			continue;
 		if (push_run(s, family, v[i], e) == 0)
@@ -227,7 +228,7 @@ static void remove_covered(struct evlog *s, enum run_family family, const struct
 {
 	const struct run *r = s->runs[family];
 
-	for (size_t i = 0, k = 0; i < n; i++) {
+	for (size_t i = 0, k = 0; r != NULL && i < n; i++) {
 		while (k < s->run_count[family] && r[k].last < v[i].last)
 			k++;
 		if (k < s->run_count[family] && v[i].first >= r[k].first &&
@@ -277,21 +278,13 @@ static int fill_gaps(struct evlog *s, enum run_family family, uint64_t gap, stru
 	return r < 0 ? -1 : 0;
 }
 
-int index_load(struct evlog *s, enum run_family family, struct err *e)
+static int load_family(struct evlog *s, enum run_family family, struct err *e)
 {
-	uint32_t gen = ctl_get32(&s->ctl->index_gen);
 	uint64_t gap = 1;
 	int r;
 
-	if (s->runs_loaded[family] && s->index_gen == gen)
+	if (s->runs_loaded[family])
 		return 0;
-	if (s->index_gen != gen) {
-		index_drop(s);
-		s->index_gen = gen;
-	}
-	/* The heads are needed to give streams their keys, also for a run of ids. */
-	if (family == RUN_IDS && index_load(s, RUN_HEADS, e) < 0)
-		return -1;
 	r = load_runs(s, family, &gap, e);
 	if (r == 0)
 		r = fill_gaps(s, family, gap, e);
@@ -299,6 +292,20 @@ int index_load(struct evlog *s, enum run_family family, struct err *e)
 		return -1;
 	s->runs_loaded[family] = true;
 	return 0;
+}
+
+int index_load(struct evlog *s, enum run_family family, struct err *e)
+{
+	uint32_t gen = ctl_get32(&s->ctl->index_gen);
+
+	if (s->index_gen != gen) {
+		index_drop(s);
+		s->index_gen = gen;
+	}
+	/* Heads give streams their keys: a run of ids can only be made anew with them. */
+	if (load_family(s, RUN_HEADS, e) < 0)
+		return -1;
+	return family == RUN_IDS ? load_family(s, RUN_IDS, e) : 0;
 }
 
 /* A run that fails its check is thrown away; the caller loads again and repeats its question. */

@@ -123,7 +123,7 @@ int evlog_gather(struct evlog *s, struct span stream, uint32_t from, uint32_t to
                  struct seqs *seqs, struct err *e)
 {
 	size_t start = seqs->len;
-	struct frame f;
+	struct frame f = {0};
 	int r = evlog_head(s, stream, at_most, &f, e);
 
 	if (r <= 0 || from > to || f.version < from)

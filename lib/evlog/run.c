@@ -52,20 +52,20 @@ bool run_parse_name(const char *name, enum run_family *f, uint64_t *first, uint6
 	return false;
 }
 
-static void seal_block(unsigned char *block, uint64_t number)
+static void seal_block(unsigned char block[RUN_BLOCK], uint64_t number)
 {
 	struct trailer t = {.number = number};
 
-	memcpy(block + RUN_BLOCK - sizeof(t), &t, sizeof(t));
+	memcpy(&block[RUN_BLOCK - sizeof(t)], &t, sizeof(t));
 	t.crc = crc32c(1, block, RUN_BLOCK - sizeof(t.crc));
-	memcpy(block + RUN_BLOCK - sizeof(t.crc), &t.crc, sizeof(t.crc));
+	memcpy(&block[RUN_BLOCK - sizeof(t.crc)], &t.crc, sizeof(t.crc));
 }
 
-static bool block_is_sound(const unsigned char *block, uint64_t number)
+static bool block_is_sound(const unsigned char block[RUN_BLOCK], uint64_t number)
 {
 	struct trailer t;
 
-	memcpy(&t, block + RUN_BLOCK - sizeof(t), sizeof(t));
+	memcpy(&t, &block[RUN_BLOCK - sizeof(t)], sizeof(t));
 	return t.number == number && t.crc == crc32c(1, block, RUN_BLOCK - sizeof(t.crc));
 }
 
@@ -137,7 +137,7 @@ static int slot_at(const struct run *r, uint64_t i, struct active_slot *s, struc
 int run_next(const struct run *r, uint64_t key, uint64_t *at, uint64_t *seq, struct err *e)
 {
 	uint64_t i = *at == RUN_FIRST ? home(r->slots, key) : *at + 1;
-	struct active_slot s;
+	struct active_slot s = {0};
 
 	for (; i < r->slots; i++) {
 		if (slot_at(r, i, &s, e) < 0)

@@ -113,6 +113,7 @@ int segments_load(struct evlog *s, struct err *e)
 
 	if (n < 0)
 		return -1;
+	assert(n == 0 || base != NULL);
 	while (n > 0 && base[n - 1] >= s->log_base)
 		n--;
 	s->segments = calloc((size_t)n + 1, sizeof(*s->segments));

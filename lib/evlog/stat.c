@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/text.h"
+#include "base/id.h"
 #include "evlog/admin.h"
 #include "evlog/store_impl.h"
 
@@ -76,8 +76,7 @@ int evlog_get_stat(struct evlog *s, struct evlog_stat *st, struct err *e)
 	*st = (struct evlog_stat){.segment_size = s->segment_size};
 	if (store_refresh(s, e) < 0)
 		return -1;
-	for (int i = 0; i < 16; i++)
-		text_put_hex(st->uuid + 2 * i, s->uuid[i], 2);
+	id_put_hex(st->uuid, s->uuid);
 	st->last_sequence = ctl_get(&c->written);
 	st->durable_sequence = ctl_get(&c->durable);
 	st->events = st->durable_sequence;

@@ -1,0 +1,106 @@
+/* evlog: an event log that you can grep.  Here are the table of verbs and the exit statuses. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "evlog.h"
+
+static const struct opt common_options[] = {
+    {'s', "store", "STORE", "dir", "a directory, as path or file:DIR; default: $EVLOG_STORE"},
+    {'w', "wait", "DURATION", NULL, "wait at most that long for another writer"},
+    {0},
+};
+
+#define SELECTOR "STREAM|PREFIX*|--all"
+
+static const struct verb verbs[] = {
+    {"append", append_run,
+     "STREAM [-t TYPE] [-x VERSION] [-i ID] [-m NAME=VALUE]... [FILE|-]...\n"
+     "--batch [--check STREAM=VERSION]... [FILE|-]...",
+     "add events from lines of JSON", append_options, 0, "file"},
+    {"read", read_run, SELECTOR "|- [OPTION]...", "print events", read_options, 0, NULL},
+    {"tail", tail_run, SELECTOR " [-f] [OPTION]...", "print the last events, and what comes",
+     tail_options, 0, NULL},
+    {"get", get_run, "SEQUENCE|STREAM@VERSION", "print one event", get_options, 0, NULL},
+    {"version", version_run, "STREAM", "print a stream's last version, or none", NULL, 0, NULL},
+    {"head", head_run, "", "print the last sequence", NULL, 0, NULL},
+    {"streams", streams_run, "[-l] [PREFIX*]", "list the streams", streams_options, 0, NULL},
+    {"types", types_run, "", "count the events of each type", NULL, 0, NULL},
+    {"init", init_run, "[--shared] [DIR]", "make a store", init_options, 0, "dir"},
+    {"stat", stat_run, "[--json]", "show size and state of the store", stat_options, 0, NULL},
+    {"verify", verify_run, "[--deep] [-q]", "check the store", verify_options, 0, NULL},
+    {"repair", repair_run, "", "make a damaged or poisoned store writable again", NULL, 0, NULL},
+    {"reindex", reindex_run, "", "make the index anew from the log", NULL, 0, NULL},
+    {"backup", backup_run, "[--copy] DIR", "copy the store while it is used", backup_options, 0,
+     "dir"},
+    {"restore", restore_run, "DIR", "make the store from a backup", NULL, 0, "dir"},
+    {"export", export_run, "[" SELECTOR "]", "print events for import", export_options, 0, NULL},
+    {"import", import_run, "[FILE|-]...", "add events with their ids, versions and times",
+     import_options, 0, "file"},
+    {0},
+};
+
+static const struct tool_spec spec = {
+    .name = "evlog",
+    .summary = "An event log that you can grep.",
+    .synopsis = "[-s STORE] VERB [ARGUMENT]...",
+    .verbs = verbs,
+    .options = common_options,
+};
+
+int status_of(const struct err *e)
+{
+	switch (e->code) {
+	case EVLOG_DAMAGED:
+		return STATUS_DAMAGED;
+	case EVLOG_CONFLICT:
+		return STATUS_CONFLICT;
+	case EVLOG_ID_REUSED:
+		return STATUS_ID_REUSED;
+	case EVLOG_BAD_EVENT:
+	case EBADMSG:
+		return TOOL_DATA;
+	case EVLOG_NO_STORE:
+	case ENOENT:
+	case ENOTDIR:
+	case EISDIR:
+		return TOOL_NOINPUT;
+	case EVLOG_FOREIGN:
+		return TOOL_CONFIG;
+	case EVLOG_READ_ONLY:
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return TOOL_NOPERM;
+	case EEXIST:
+	case ENOTEMPTY:
+		return TOOL_CANTCREAT;
+	case ETIMEDOUT:
+		return TOOL_TEMPFAIL;
+	case ENOMEM:
+		return TOOL_OSERR;
+	default: /* EVLOG_POISONED and what the disk says */
+		return TOOL_IOERR;
+	}
+}
+
+void fail(const struct err *e)
+{
+	tool_die(status_of(e), e);
+}
+
+void *grow(void *array, size_t count, size_t size)
+{
+	void *p = reallocarray(array, count, size);
+
+	if (p == NULL)
+		tool_dief(TOOL_OSERR, "out of memory");
+	return p;
+}
+
+int main(int argc, char **argv)
+{
+	/* So that a file over the limit is EFBIG, which is told like a full disk. */
+	signal(SIGXFSZ, SIG_IGN);
+	return tool_main(&spec, argc, argv);
+}
