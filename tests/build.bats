@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 setup() {
 	root=$(realpath "$BATS_TEST_DIRNAME/..")
 	cd "$BATS_TEST_TMPDIR" || exit
-	unset CI B TEST SOAK ASAN_OPTIONS
+	unset CI B TEST SOAK SAN COV DEV FUZZ V CC CFLAGS LDFLAGS ASAN_OPTIONS
 }
 
 # A tree with the build files, one module and one tool.
