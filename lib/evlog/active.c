@@ -170,7 +170,6 @@ int active_enlarge(struct active *a, int dir, mode_t mode, uint32_t events, stru
 	if (active_create(&now, dir, mode, old.base, events, e) < 0)
 		return -1;
 	assert(now.offset != NULL);
-	active_set_seq(&now, active_seq(&old));
 	memcpy(now.offset, old.offset, (size_t)old.capacity * sizeof(*old.offset));
 	for (size_t i = 0; i < slots(&old); i++) {
 		if (old.heads[i].key != 0)
@@ -178,6 +177,8 @@ int active_enlarge(struct active *a, int dir, mode_t mode, uint32_t events, stru
 		if (old.ids[i].key != 0)
 			put(&now, now.ids, old.ids[i].key, old.ids[i].seq);
 	}
+	/* Last: whoever is killed before leaves tables that do not pass for complete. */
+	active_set_seq(&now, active_seq(&old));
 	active_close(&old);
 	*a = now;
 	return 0;

@@ -30,10 +30,13 @@ static const char *string_end(const char *p, const char *end)
 bool attrs_next(struct span *rest, struct span *name, struct span *value)
 {
 	const char *p = rest->p;
-	const char *end = p + rest->len;
+	const char *end;
 	const char *quote;
 
-	if (p < end && *p == ',')
+	if (rest->len == 0)
+		return false;
+	end = p + rest->len;
+	if (*p == ',')
 		p++;
 	if (end - p < 5 || *p != '"')
 		return false;

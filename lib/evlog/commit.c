@@ -78,8 +78,10 @@ static int make_room(struct evlog *s, const struct extent *x, struct err *e)
 	if (c->written + x->count > FRAME_SEQ_MAX)
 		return err_set(e, EVLOG_BAD_EVENT, "the store is full: it has 2^48 - 1 events");
 	if (events + x->count > s->active.capacity) {
+		uint64_t twice = (events + x->count) * 2;
+
 		if (active_enlarge(&s->active, s->index_dir, s->mode,
-		                   (uint32_t)(events + x->count) * 2, e) < 0)
+		                   twice < ACTIVE_EVENTS_MAX ? (uint32_t)twice : ACTIVE_EVENTS_MAX, e) < 0)
 			return err_wrap(e, "nothing was written");
 		s->active.gen = __atomic_add_fetch(&c->active_gen, 1, __ATOMIC_ACQ_REL);
 	}

@@ -75,10 +75,11 @@ static bool parse_columns(const char *p, struct frame *f)
 	       text_get_hex(p + AT_TIME, 16, &f->time_ns) == 0;
 }
 
-/* The next field up to a space; false when it is empty or does not end before `end`. */
-static bool take_field(const char **p, const char *end, struct span *ret)
+/* The next field up to a space; false when it is empty, too long or does not end before `end`. */
+static bool take_field(const char **p, const char *end, size_t max, struct span *ret)
 {
-	const char *sp = memchr(*p, ' ', (size_t)(end - *p));
+	size_t left = (size_t)(end - *p);
+	const char *sp = memchr(*p, ' ', left > max ? max + 1 : left);
 
 	if (sp == NULL || sp == *p)
 		return false;
@@ -102,13 +103,16 @@ enum frame_result frame_parse_header(const char *p, size_t n, uint32_t salt, str
 		return FRAME_SHORT;
 	at = p + FRAME_FIXED;
 	end = p + f->len - 1;
-	if (*end != '\n' || !take_field(&at, end, &f->stream) || !take_field(&at, end, &f->type) ||
-	    !take_field(&at, end, &f->id) || !take_field(&at, end, &f->attrs) || at == end)
+	if (*end != '\n' || !take_field(&at, end, FRAME_NAME_MAX, &f->stream) ||
+	    !take_field(&at, end, FRAME_NAME_MAX, &f->type) ||
+	    !take_field(&at, end, FRAME_NAME_MAX, &f->id) ||
+	    !take_field(&at, end, FRAME_ATTRS_MAX, &f->attrs) || at == end)
 		return FRAME_BAD;
 	f->data = (struct span){at, (size_t)(end - at)};
 	if (crc32c(salt, p + AT_KIND, (size_t)(at - p) - AT_KIND) != crc || !parse_columns(p, f))
 		return FRAME_BAD;
-	return FRAME_OK;
+	/* What no writer makes; a right CRC proves no good will. */
+	return f->prev < f->seq && f->jump <= f->prev && f->lag < f->seq ? FRAME_OK : FRAME_BAD;
 }
 
 enum frame_result frame_parse(const char *p, size_t n, uint32_t salt, struct frame *f)

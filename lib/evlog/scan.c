@@ -227,7 +227,12 @@ static int step(struct scan *sc, uint64_t last, struct frame *f, struct damage *
 			return more < 0 ? -1 : 3;
 	}
 	if (is_seal(sc, &seal) && seal.last == sc->seq - 1) {
+		uint64_t gap = sc->end < last ? sc->end : last;
+
 		close_segment(sc);
+		/* A whole segment is missing between this one and the next that is there. */
+		if (sc->end != UINT64_MAX && sc->end >= sc->seq)
+			return damage(sc, gap, seal.bytes, 0, d);
 		return 3;
 	}
 	/* Of a segment without its seal, all events may be there. */
