@@ -119,6 +119,9 @@ static int damage(struct scan *sc, uint64_t last, uint64_t offset, uint64_t byte
 	*d = (struct damage){.offset = offset, .bytes = bytes, .first = sc->seq, .last = last};
 	snprintf(d->file, sizeof(d->file), "log/%s", name);
 	sc->seq = last + 1;
+	/* What is wrong at the end of the active segment is for recovery to judge. */
+	if (sc->end != UINT64_MAX && sc->s->writable && !sc->s->ctl_private && !sc->s->no_recover)
+		ctl_set32(&sc->s->ctl->damaged, 1);
 	return 2;
 }
 
@@ -139,6 +142,7 @@ static int open_segment(struct scan *sc, uint64_t last, struct damage *d, struct
 		uint64_t first = s->segment_count > 0 ? s->segments[0].base : s->log_base;
 
 		sc->base = sc->seq;
+		sc->end = first - 1;
 		return damage(sc, first - 1 < last ? first - 1 : last, 0, 0, d);
 	}
 	return open_sealed(sc, g, e) < 0 ? -1 : 1;
@@ -191,8 +195,6 @@ static int pass_over(struct scan *sc, uint64_t last, struct damage *d, struct er
 		close_segment(sc);
 	if (next < sc->n && f.seq == sc->seq)
 		return damage(sc, sc->seq - 1, sc->off + from, next - from, d);
-	if (sc->end != UINT64_MAX && !sc->s->ctl_private && sc->s->writable && !sc->s->no_recover)
-		ctl_set32(&sc->s->ctl->damaged, 1);
 	return damage(sc, until, sc->off + from, next - from, d);
 }
 
