@@ -45,7 +45,7 @@ static inline void buf_clear(struct buf *b)
 
 static inline char *buf_reserve(struct buf *b, size_t n)
 {
-	return b->cap - b->len >= n ? b->data + b->len : buf_grow(b, n);
+	return b->data != NULL && b->cap - b->len >= n ? b->data + b->len : buf_grow(b, n);
 }
 
 static inline void buf_add(struct buf *b, const void *p, size_t n)

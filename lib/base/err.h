@@ -11,8 +11,8 @@
  *		return err_wrap(e, "load snapshot");
  *
  * *e is written only on failure, and e may not be NULL.  A message is one line: lower case, no
- * full stop, what failed first, the subject in single quotes; bytes that are no printable ASCII
- * or UTF-8 text are replaced by '?'.  A message that does not fit is cut and ends in "...".
+ * full stop, what failed first, the subject in single quotes; control bytes become '?'.  A
+ * message that does not fit is cut and ends in "...".
  *
  * Library code never prints and never exits; cmd/ prints the message once, at the edge.
  */
