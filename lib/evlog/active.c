@@ -88,7 +88,9 @@ int active_create(struct active *a, int dir, mode_t mode, uint64_t base, uint32_
 		if (fd < 0)
 			return err_sys(e, "create 'index/" ACTIVE_TEMP "'");
 		(void)fchmod(fd, mode);
-		if (ftruncate(fd, (off_t)size) < 0) {
+		/* With its blocks: a hole that the disk has no room for would be a SIGBUS later. */
+		if (fallocate(fd, 0, 0, (off_t)size) < 0 &&
+		    (errno != EOPNOTSUPP || ftruncate(fd, (off_t)size) < 0)) {
 			err_sys(e, "enlarge 'index/" ACTIVE_TEMP "'");
 			close(fd);
 			return -1;

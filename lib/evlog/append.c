@@ -132,6 +132,10 @@ int commit_add(struct commit *c, const struct evlog *s, const struct event *ev, 
 	if (c->count == COMMIT_EVENTS_MAX)
 		return err_set(e, EVLOG_BAD_EVENT, "a commit has more than %u events",
 		               COMMIT_EVENTS_MAX);
+	if (c->frames.len + len > COMMIT_FRAMES_MAX)
+		return err_set(e, EVLOG_BAD_EVENT,
+		               "a commit has more than %u MiB with its attributes",
+		               COMMIT_FRAMES_MAX >> 20);
 	line = buf_reserve(&c->frames, len);
 	if (n == NULL || line == NULL)
 		return err_set(e, ENOMEM, "out of memory");

@@ -15,9 +15,10 @@
 #include "base/err.h"
 #include "evlog/store.h"
 
-#define COMMIT_EVENTS_MAX 65536u      /* of one atomic commit */
-#define COMMIT_BYTES_MAX  (16u << 20) /* of input of one atomic commit; the caller counts */
-#define COMMIT_CHECKS_MAX 64u         /* streams that are checked but not written */
+#define COMMIT_EVENTS_MAX 65536u       /* of one atomic commit */
+#define COMMIT_BYTES_MAX  (16u << 20)  /* of input of one atomic commit; the caller counts */
+#define COMMIT_FRAMES_MAX (192u << 20) /* of its lines in the log */
+#define COMMIT_CHECKS_MAX 64u          /* streams that are checked but not written */
 
 enum expect_kind { EXPECT_ANY, EXPECT_NONE, EXPECT_EXISTS, EXPECT_VERSION };
 

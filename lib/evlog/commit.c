@@ -81,7 +81,8 @@ static int make_room(struct evlog *s, const struct extent *x, struct err *e)
 		uint64_t twice = (events + x->count) * 2;
 
 		if (active_enlarge(&s->active, s->index_dir, s->mode,
-		                   twice < ACTIVE_EVENTS_MAX ? (uint32_t)twice : ACTIVE_EVENTS_MAX, e) < 0)
+		                   twice < ACTIVE_EVENTS_MAX ? (uint32_t)twice : ACTIVE_EVENTS_MAX,
+		                   e) < 0)
 			return err_wrap(e, "nothing was written");
 		s->active.gen = __atomic_add_fetch(&c->active_gen, 1, __ATOMIC_ACQ_REL);
 	}
@@ -141,9 +142,25 @@ static int write_lines(struct evlog *s, const char *lines, size_t bytes, struct 
 	return -1;
 }
 
-static void enter(struct evlog *s, struct commit *c, uint32_t end)
+/* Two new streams of one commit may want the same key: the later one gets its next one. */
+static bool set_head(struct evlog *s, const struct commit *c, const struct state *st)
+{
+	uint64_t key = st->key;
+	struct err ignored;
+	struct frame f;
+
+	if (st->first == 0 && active_head(&s->active, key) > ctl_get(&s->ctl->written) &&
+	    lookup_head(s, entry_stream(c, &c->entries[st->entry]), &f, &key, &ignored) != 0)
+		return false;
+	active_set_head(&s->active, key, st->head);
+	return true;
+}
+
+/* False: the tables are not right, and have to be made anew. */
+static bool enter(struct evlog *s, struct commit *c, uint32_t end)
 {
 	uint64_t at = s->ctl->size;
+	bool ok = true;
 
 	for (uint32_t i = 0; i < end; i++) {
 		const struct entry *n = &c->entries[i];
@@ -158,9 +175,10 @@ static void enter(struct evlog *s, struct commit *c, uint32_t end)
 	for (uint32_t i = 0; i < c->state_count; i++) {
 		const struct state *st = &c->states[i];
 
-		if (st->count > 0)
-			active_set_head(&s->active, st->key, st->head);
+		if (st->count > 0 && !set_head(s, c, st))
+			ok = false;
 	}
+	return ok;
 }
 
 static int write_commit(struct evlog *s, struct commit *c, uint32_t end, int64_t now_ns,
@@ -169,6 +187,7 @@ static int write_commit(struct evlog *s, struct commit *c, uint32_t end, int64_t
 	struct ctl *ctl = s->ctl;
 	struct extent x = measure(c, end);
 	const char *lines;
+	bool entered;
 
 	r->sequence = ctl->written;
 	if (x.count == 0)
@@ -183,14 +202,15 @@ static int write_commit(struct evlog *s, struct commit *c, uint32_t end, int64_t
 	ctl_set32(&ctl->dirty, 1);
 	if (write_lines(s, lines, x.bytes, e) < 0)
 		return -1;
-	enter(s, c, end);
+	entered = enter(s, c, end);
 	ctl_set(&ctl->size, ctl->size + x.bytes);
 	r->sequence = ctl->written + x.count;
 	active_set_seq(&s->active, r->sequence);
 	ctl_set(&ctl->written, r->sequence);
 	if (store_stamp(s, e) < 0)
 		return -1;
-	ctl_set32(&ctl->dirty, 0);
+	if (entered)
+		ctl_set32(&ctl->dirty, 0);
 	__atomic_add_fetch(&ctl->commits, 1, __ATOMIC_RELAXED);
 	return 0;
 }
@@ -232,7 +252,7 @@ int evlog_commit(struct evlog *s, struct commit *c, enum commit_mode mode, int64
 	int planned, result = -1;
 
 	*r = (struct commit_result){0};
-	if (c->count == 0)
+	if (c->count == 0 && c->check_count == 0)
 		return 0;
 	if (store_lock(s, e) < 0)
 		return -1;

@@ -24,6 +24,17 @@ static bool is_ours(const char *name)
 	return strncmp(name, "FORMAT", 6) == 0;
 }
 
+static int check_local(int dir, const char *path, struct err *e)
+{
+	const char *remote = file_remote_type(dir);
+
+	if (remote == NULL)
+		return 0;
+	(void)rmdir(
+	    path); /* which may be what we have just made, and does nothing if it is not empty */
+	return err_set(e, EVLOG_FOREIGN, STORE_REMOTE, remote);
+}
+
 /* Before anything is made in it: nothing else lives here. */
 static int check_empty(int dir, struct err *e)
 {
@@ -116,7 +127,7 @@ int evlog_create(const char *path, const struct evlog_init *init, struct err *e)
 	s.dir = file_open_dir(s.io, AT_FDCWD, path, e);
 	if (s.dir < 0)
 		goto out;
-	if (check_empty(s.dir, e) < 0)
+	if (check_local(s.dir, path, e) < 0 || check_empty(s.dir, e) < 0)
 		goto out;
 	s.lock = openat(s.dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, s.mode);
 	if (s.lock < 0) {

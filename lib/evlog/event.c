@@ -131,7 +131,7 @@ static int unescape(const struct parse *t, const char *p, size_t len, struct spa
 	size_t at;
 
 	if (b->len == 0 && buf_reserve(b, t->line_len) == NULL)
-		return buf_ok(b, e);
+		return err_set(e, ENOMEM, "out of memory");
 	at = b->len;
 	if (json_unescape(b, p, len, e) < 0)
 		return -1;
@@ -468,7 +468,7 @@ int event_raw(struct event_parser *p, const void *bytes, size_t len, struct even
 
 	begin(p, ret);
 	if (len > EVENT_RAW_MAX)
-		return err_set(e, EVLOG_BAD_EVENT, "more than %u bytes", EVENT_RAW_MAX);
+		return err_set(e, EVLOG_BAD_EVENT, "more than %zu bytes", EVENT_RAW_MAX);
 	buf_add_char(&p->data, '=');
 	base64_encode(&p->data, bytes, len);
 	ret->data = (struct span){p->data.data, p->data.len};

@@ -23,8 +23,8 @@
 #include "evlog/append.h"
 #include "evlog/frame.h"
 
-#define EVENT_LINE_MAX (8u << 20)                       /* bytes of an input line */
-#define EVENT_RAW_MAX  ((FRAME_DATA_MAX - 1) / 4u * 3u) /* bytes of data that are no JSON */
+#define EVENT_LINE_MAX (8u << 20)                             /* bytes of an input line */
+#define EVENT_RAW_MAX  ((size_t)(FRAME_DATA_MAX - 1) / 4 * 3) /* bytes of data that are no JSON */
 
 enum event_form {
 	EVENT_OBJECT, /* a CloudEvent or {"type","data"} */

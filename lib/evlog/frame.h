@@ -72,6 +72,7 @@ enum frame_result {
 	FRAME_OK,
 	FRAME_SHORT, /* a line may begin here, but not all its bytes are in the buffer: f->len says
 	                how many it claims to have, 0 when that cannot be told yet */
+	FRAME_NO_LF, /* sound but for its line end: the next frame begins f->len further on */
 	FRAME_BAD    /* no frame of this store begins here */
 };
 

@@ -68,9 +68,12 @@ static ssize_t list_runs(struct evlog *s, enum run_family family, struct range *
 	struct range *v = NULL;
 	size_t n = 0;
 	struct dirent *d;
-	int fd = file_open_dir(&io_os, s->index_dir, ".", e);
+	int fd = s->index_dir < 0 ? -1 : file_open_dir(&io_os, s->index_dir, ".", e);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
+	*ret = NULL;
+	if (s->index_dir < 0) /* a store on a medium that cannot be written, with its log alone */
+		return 0;
 	if (dir == NULL) {
 		if (fd >= 0)
 			close(fd);

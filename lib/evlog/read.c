@@ -53,11 +53,17 @@ int evlog_head(struct evlog *s, struct span stream, uint64_t at_most, struct fra
 	return r;
 }
 
-/* A pointer of a sound event leads nowhere: what it led to was damaged. */
-static int broken(struct span stream, uint64_t seq, struct err *e)
+/*
+ * A pointer of a sound event leads to no event of its stream: to a nameless stub, behind which
+ * the stream goes on somewhere, or to nothing that can be right.
+ */
+static int broken(struct span stream, uint64_t seq, const struct frame *f, struct err *e)
 {
-	return err_set(e, EVLOG_DAMAGED, "stream '%.*s': its event with sequence %llu is missing",
-	               (int)stream.len, stream.p, (unsigned long long)seq);
+	bool stub = f != NULL && f->kind == FRAME_STUB && f->flag != FRAME_REDACTED;
+
+	return err_set(e, stub ? EVLOG_GAP : EVLOG_DAMAGED,
+	               "stream '%.*s': its event with sequence %llu is missing", (int)stream.len,
+	               stream.p, (unsigned long long)seq);
 }
 
 /* From *f down to the event at a version, by the longest jumps that do not pass it. */
@@ -73,7 +79,7 @@ static int walk_to(struct evlog *s, struct span stream, uint32_t version, struct
 		if (r < 0)
 			return -1;
 		if (r == 0 || !span_is(f->stream, stream) || f->version >= was)
-			return broken(stream, to, e);
+			return broken(stream, to, r == 0 ? NULL : f, e);
 	}
 	return f->version == version && f->kind == FRAME_EVENT;
 }
@@ -142,7 +148,7 @@ int evlog_gather(struct evlog *s, struct span stream, uint32_t from, uint32_t to
 		if (r < 0)
 			return -1;
 		if (r == 0 || !span_is(f.stream, stream) || f.version + 1 != version)
-			return broken(stream, prev, e);
+			return broken(stream, prev, r == 0 ? NULL : &f, e);
 	}
 	reverse(seqs->v + start, seqs->len - start);
 	return 0;

@@ -49,8 +49,8 @@ int evlog_at(struct evlog *s, struct span stream, uint32_t version, uint64_t at_
 
 /*
  * The sequences of a stream's events with from <= version <= to, in version order, appended to
- * *seqs (malloc'ed, grown).  -1 with EVLOG_DAMAGED when its chain of events is broken: read it by a
- * scan instead.
+ * *seqs (malloc'ed, grown).  -1 with EVLOG_DAMAGED when its chain of events is broken, EVLOG_GAP
+ * when it is by a loss that repair has taken as known: read it by a scan instead.
  */
 struct seqs {
 	uint64_t *v;

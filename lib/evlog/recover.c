@@ -65,8 +65,14 @@ size_t tail_next_sound(const char *p, size_t n, size_t from, uint64_t seq, uint3
 	while (from < n) {
 		const char *lf;
 
-		if (frame_parse(p + from, n - from, salt, f) == FRAME_OK && f->seq > seq)
+		enum frame_result r = frame_parse(p + from, n - from, salt, f);
+
+		if (r == FRAME_OK && f->seq > seq)
 			return from;
+		if (r == FRAME_NO_LF) {
+			from += f->len;
+			continue;
+		}
 		lf = memchr(p + from, '\n', n - from);
 		if (lf == NULL)
 			break;
@@ -249,7 +255,11 @@ static int walk_file(struct evlog *s, int fd, uint64_t base, struct walk *w, str
 	if (w->n < FRAME_HEAD_LEN || !frame_get_head(w->p, w->n, &h) || h.base != base ||
 	    memcmp(h.uuid, s->uuid, sizeof(h.uuid)) != 0)
 		note_damage(w, 0, w->n < FRAME_HEAD_LEN ? w->n : FRAME_HEAD_LEN, base, base - 1);
-	return walk_segment(w, s->salt, e);
+	if (walk_segment(w, s->salt, e) < 0)
+		return -1;
+	if (w->damaged && w->where.offset == 0 && w->count == 0)
+		return err_set(e, EVLOG_DAMAGED, "%s is no segment of this store", w->where.file);
+	return 0;
 }
 
 static void walk_done(struct walk *w)
@@ -279,6 +289,7 @@ static int build_tables(struct evlog *s, const struct walk *w, int dir, struct e
 			return -1;
 	}
 	active_set_seq(&s->active, w->last);
+	s->active.gen = ctl_get32(&s->ctl->active_gen);
 	return 0;
 }
 
@@ -314,7 +325,7 @@ static void fill_ctl(struct evlog *s, const struct walk *w)
 	ctl_set32(&c->poison, read_poison(s));
 	if (w->damaged)
 		ctl_set32(&c->damaged, 1);
-	s->active.gen = __atomic_add_fetch(&c->active_gen, 1, __ATOMIC_ACQ_REL);
+	__atomic_add_fetch(&c->active_gen, 1, __ATOMIC_ACQ_REL);
 	__atomic_add_fetch(&c->index_gen, 1, __ATOMIC_ACQ_REL);
 }
 

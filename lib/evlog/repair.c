@@ -87,13 +87,18 @@ static int copy_lines(struct mend *m, const char *p, size_t n, uint64_t last, st
 	struct frame f;
 
 	while (at < n && m->next <= last) {
-		if (frame_parse(p + at, n - at, m->s->salt, &f) == FRAME_OK && f.seq >= m->next &&
-		    f.seq <= last) {
+		enum frame_result r = frame_parse(p + at, n - at, m->s->salt, &f);
+		bool whole = r == FRAME_OK ||
+		             (r == FRAME_NO_LF && crc32c(0, f.data.p, f.data.len) == f.data_crc);
+
+		if (whole && f.seq >= m->next && f.seq <= last) {
 			while (m->next < f.seq)
 				put_stub(m, NULL);
 			if (report_lost(m, e) < 0)
 				return -1;
-			buf_add(&m->out, p + at, f.len);
+			buf_add(&m->out, p + at, f.len - 1);
+			buf_add_char(&m->out, '\n');
+			m->changed |= r != FRAME_OK;
 			m->time_ns = f.time_ns;
 			if (m->first_time_ns == 0)
 				m->first_time_ns = f.time_ns;
@@ -101,7 +106,8 @@ static int copy_lines(struct mend *m, const char *p, size_t n, uint64_t last, st
 			at += f.len;
 			continue;
 		}
-		if (frame_parse_header(p + at, n - at, m->s->salt, &f) == FRAME_OK &&
+		if (r != FRAME_OK &&
+		    frame_parse_header(p + at, n - at, m->s->salt, &f) == FRAME_OK &&
 		    f.seq == m->next) {
 			put_stub(m, &f);
 			at += f.len;

@@ -294,7 +294,7 @@ static int sealed_frame(struct evlog *s, struct segment *g, uint64_t seq, struct
 			return 1;
 		/* The offset may be at fault; only a fresh scan tells that the log is. */
 		if (again || !g->offset_mapped)
-			return at == 0 ? 0 : damaged(s, g->base, at, seq, e);
+			return damaged(s, g->base, at, seq, e);
 		if (rebuild_offsets(s, g, e) < 0)
 			return -1;
 	}
@@ -310,7 +310,7 @@ static int active_frame(struct evlog *s, uint64_t seq, struct frame *f, struct e
 		return 0;
 	at = __atomic_load_n(&s->active.offset[seq - s->log_base], __ATOMIC_ACQUIRE);
 	if (at < FRAME_HEAD_LEN)
-		return 0;
+		return seq > ctl_get(&s->ctl->written) ? 0 : damaged(s, s->log_base, at, seq, e);
 	if (s->locked && s->log_map != NULL && at < ctl_get(&s->ctl->size)) {
 		if (frame_parse(s->log_map + at, ctl_get(&s->ctl->size) - at, s->salt, f) ==
 		        FRAME_OK &&
@@ -348,7 +348,7 @@ int store_frame(struct evlog *s, uint64_t seq, struct frame *f, struct err *e)
 		return -1;
 	g = segment_of(s, seq);
 	if (g == NULL)
-		return 0;
+		return damaged(s, seq, 0, seq, e);
 	if ((g->map == NULL && segment_map(s, g, e) < 0) ||
 	    (g->offset == NULL && load_offsets(s, g, e) < 0))
 		return -1;

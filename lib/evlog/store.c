@@ -15,7 +15,7 @@
 #include "evlog/store_impl.h"
 #include "os/clock.h"
 
-#define REFRESH_TRIES 100
+#define SETTLE_TRIES  2000 /* of a millisecond, for a process that may not take the lock */
 /* Address space for the active segment: it may exceed its nominal size by one commit. */
 #define LOG_MAP_SLACK ((size_t)FRAME_MAX + (256u << 20))
 
@@ -83,34 +83,47 @@ int store_open_log(struct evlog *s, uint64_t base, struct err *e)
 	s->log_fd = fd;
 	s->log_base = base;
 	s->segments_loaded = false;
+	/* Runs that were loaded for another base leave out the segments since. */
+	s->runs_loaded[RUN_HEADS] = s->runs_loaded[RUN_IDS] = false;
 	return 0;
 }
 
-/* Follow ctl to the active segment and its tables.  EBADMSG or ENOENT: they do not fit. */
+static bool follows(const struct evlog *s, uint64_t base, uint32_t gen)
+{
+	return s->active.map != NULL && s->active.base == base && s->active.gen == gen;
+}
+
+/* Open what ctl leads to now.  EBADMSG or ENOENT: log and tables do not fit it. */
+static int follow_ctl(struct evlog *s, struct err *e)
+{
+	uint64_t base = ctl_get(&s->ctl->base);
+	uint32_t gen = ctl_get32(&s->ctl->active_gen);
+
+	if (base != s->log_base && store_open_log(s, base, e) < 0)
+		return -1;
+	if (follows(s, base, gen))
+		return 0;
+	active_close(&s->active);
+	if (active_open(&s->active, s->index_dir, s->writable, base, e) < 0)
+		return -1;
+	s->active.gen = gen;
+	return 0;
+}
+
+static int settle(struct evlog *s, struct err *e);
+
+/* Follow ctl to the active segment and its tables. */
 int store_refresh(struct evlog *s, struct err *e)
 {
-	for (int tries = 0;; tries++) {
-		uint64_t base = ctl_get(&s->ctl->base);
-		uint32_t gen = ctl_get32(&s->ctl->active_gen);
-		int r = 0;
-
-		if (base == s->log_base && s->active.map != NULL && s->active.base == base &&
-		    s->active.gen == gen)
-			return 0;
-		if (base != s->log_base)
-			r = store_open_log(s, base, e);
-		if (r == 0 &&
-		    !(s->active.map != NULL && s->active.base == base && s->active.gen == gen)) {
-			active_close(&s->active);
-			r = active_open(&s->active, s->index_dir, s->writable, base, e);
-			s->active.gen = gen;
-		}
-		/* A process that rolls renames the tables a moment before or after. */
-		if (r < 0 && (tries == REFRESH_TRIES || s->locked))
+	for (int tries = 0; follow_ctl(s, e) < 0; tries++) {
+		/* A process that rolls renames the tables a moment before it says so in ctl. */
+		if (s->locked || tries == SETTLE_TRIES)
 			return -1;
-		if (r < 0)
-			usleep(100);
+		if (s->writable && !s->no_recover)
+			return settle(s, e);
+		usleep(1000);
 	}
+	return 0;
 }
 
 static bool state_holds(struct evlog *s)
@@ -118,7 +131,7 @@ static bool state_holds(struct evlog *s)
 	struct err ignored;
 
 	return ctl_is_ours(s, s->ctl) && ctl_get32(&s->ctl->dirty) == 0 &&
-	       store_refresh(s, &ignored) == 0 &&
+	       follow_ctl(s, &ignored) == 0 &&
 	       active_seq(&s->active) == ctl_get(&s->ctl->written) && store_stamp_holds(s);
 }
 
@@ -150,6 +163,19 @@ static int check_writers_may(struct evlog *s, struct err *e)
 		    "the log is damaged, writers stop: 'evlog verify' says where, 'evlog "
 		    "repair' mends; nothing was written");
 	return 0;
+}
+
+/* Under the lock nobody is at work: what does not fit now was left so by a process that died. */
+static int settle(struct evlog *s, struct err *e)
+{
+	int r;
+
+	if (file_lock(s->lock, LOCK_WRITER, FILE_LOCK_EXCLUSIVE, s->lock_timeout_ms, e) < 0)
+		return err_wrap(e, "wait for other writers");
+	s->locked = true;
+	r = state_holds(s) ? 0 : store_recover(s, e);
+	store_unlock(s);
+	return r;
 }
 
 int store_lock(struct evlog *s, struct err *e)
@@ -188,7 +214,8 @@ static int map_ctl(struct evlog *s, struct err *e)
 		return errno == ENOENT || errno == EACCES ? 0 : err_sys(e, "open 'ctl'");
 	if (fstat(fd, &st) == 0 && st.st_size != CTL_SIZE && prot != PROT_READ) {
 		(void)fchmod(fd, s->mode);
-		if (ftruncate(fd, CTL_SIZE) == 0)
+		if (fallocate(fd, 0, 0, CTL_SIZE) == 0 ||
+		    (errno == EOPNOTSUPP && ftruncate(fd, CTL_SIZE) == 0))
 			st.st_size = CTL_SIZE;
 	}
 	map = st.st_size == CTL_SIZE ? mmap(NULL, CTL_SIZE, prot, MAP_SHARED, fd, 0) : MAP_FAILED;
@@ -215,6 +242,34 @@ static int go_private(struct evlog *s, struct err *e)
 	return store_recover_private(s, e);
 }
 
+/*
+ * For one who changes nothing: a writer at work leaves the state out of order for a moment, so
+ * look again, with the lock when it can be had; then make do with our own memory.
+ */
+static int look_only(struct evlog *s, struct err *e)
+{
+	struct err ignored;
+	bool fits;
+	int r;
+
+	if (!s->writable) {
+		for (int tries = 0; ctl_is_ours(s, s->ctl) && tries < SETTLE_TRIES; tries++) {
+			if (state_holds(s))
+				return 0;
+			usleep(1000);
+		}
+		return go_private(s, e);
+	}
+	if (file_lock(s->lock, LOCK_WRITER, FILE_LOCK_EXCLUSIVE, s->lock_timeout_ms, e) < 0)
+		return err_wrap(e, "wait for other writers");
+	s->locked = true;
+	fits = ctl_is_ours(s, s->ctl) && ctl_get32(&s->ctl->dirty) == 0 &&
+	       follow_ctl(s, &ignored) == 0 && store_stamp_holds(s);
+	r = fits ? 0 : go_private(s, e);
+	store_unlock(s);
+	return r;
+}
+
 /* ctl and active tables that fit the log: as they are, by recovery, or in our own memory. */
 static int bring_in_order(struct evlog *s, struct err *e)
 {
@@ -226,18 +281,9 @@ static int bring_in_order(struct evlog *s, struct err *e)
 		return go_private(s, e);
 	if (state_holds(s))
 		return 0;
-	if (!s->writable || s->no_recover) {
-		/* A writer at work looks like that for a moment; else we look for ourselves. */
-		if (ctl_is_ours(s, s->ctl) && !s->no_recover && store_refresh(s, e) == 0 &&
-		    active_seq(&s->active) >= ctl_get(&s->ctl->durable))
-			return 0;
-		return go_private(s, e);
-	}
-	if (file_lock(s->lock, LOCK_WRITER, FILE_LOCK_EXCLUSIVE, s->lock_timeout_ms, e) < 0)
-		return err_wrap(e, "wait for other writers");
-	s->locked = true;
-	r = state_holds(s) ? 0 : store_recover(s, e);
-	store_unlock(s);
+	if (!s->writable || s->no_recover)
+		return look_only(s, e);
+	r = settle(s, e);
 	if (r == 0)
 		return 0;
 	store_note(s, "could not bring the store in order: %s; it can only be read", e->msg);
@@ -295,11 +341,7 @@ static int open_store(struct evlog *s, const char *path, struct err *e)
 		return -1;
 	remote = file_remote_type(s->dir);
 	if (remote != NULL)
-		return err_set(
-		    e, EVLOG_FOREIGN,
-		    "a store cannot be on %s: its processes share memory; keep it on a local "
-		    "disk",
-		    remote);
+		return err_set(e, EVLOG_FOREIGN, STORE_REMOTE, remote);
 	if (format_read(s->dir, &f, e) < 0)
 		return -1;
 	memcpy(s->uuid, f.uuid, sizeof(s->uuid));

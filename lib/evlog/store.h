@@ -38,6 +38,7 @@ enum evlog_error {
 	EVLOG_NO_STORE,       /* there is no store here */
 	EVLOG_FOREIGN,   /* a store of another version, or on a file system that crosses hosts */
 	EVLOG_BAD_EVENT, /* the event itself: name, size, attribute */
+	EVLOG_GAP,       /* a stream cannot be followed over an event that repair gave up */
 	EVLOG_READ_ONLY  /* this user or file system cannot write here */
 };
 

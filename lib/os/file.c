@@ -54,6 +54,9 @@ int file_open(const struct io *io, int dir, const char *name, int flags, mode_t 
 	while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		return err_sys(e, "open '%s'", name);
+	/* One that was there may be somebody else's: then its mode is theirs too. */
+	if ((flags & O_CREAT) != 0)
+		(void)fchmod(fd, mode);
 	return fd;
 }
 

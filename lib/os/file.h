@@ -39,7 +39,10 @@ struct io {
 
 extern const struct io io_os;
 
-/* Open, over EINTR; the error names the file.  O_CLOEXEC is added. */
+/*
+ * Open, over EINTR; the error names the file.  O_CLOEXEC is added.  A file that O_CREAT makes gets
+ * exactly this mode, whatever the umask: who may share a file is decided by what it is for.
+ */
 int file_open(const struct io *io, int dir, const char *name, int flags, mode_t mode,
               struct err *e);
 
