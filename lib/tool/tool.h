@@ -42,8 +42,7 @@ enum tool_status {
 	TOOL_SIGNAL = 128,     /* + N: ended by signal N */
 };
 
-#define TOOL_LINE_MAX 2048 /* bytes of one line on stderr; a longer one is cut and ends in "..." \
-	                    */
+#define TOOL_LINE_MAX 2048 /* bytes of a line on stderr; a longer one ends in "..." */
 
 /*
  * Call first in main() (tool_main() of opt.h does).  Descriptors 0 to 2 are open afterwards: a
