@@ -45,6 +45,7 @@ numbers() { evlog read "$@" -o data | digits; }
 receipts_sum() { jq -s 'map(.count) | add // 0' "$@"; }
 
 lines_in() { wc -l <"$1"; }
+has_event() { evlog get "$1" >/dev/null 2>&1; }
 has_lines() { [ "$(lines_in "$2")" -ge "$1" ]; } # N FILE
 
 # Sequences are 1, 2, 3, ... and in each stream versions are 0, 1, 2, ...: nothing is missing and
