@@ -279,8 +279,8 @@ verbs() {
 	mandoc -T ascii -O width=1000 "$page" | col -bx | sed 's/ | /|/g; s/^ *//' >text
 	[ "$(verbs | wc -l)" -gt 15 ]
 	for verb in $(verbs); do
-		awk -v v="evlog $verb" '!on && $0 == v { on = 1; next } on && !NF { exit } on' text \
-		    >want
+		awk -v v="evlog $verb" '!on && $0 == v { on = 1; next }
+		    on && !NF { exit } on' text >want
 		evlog "$verb" --help | sed 's/^usage: //; s/^ *//; /^$/,$d' >got
 		diff -u want got
 	done

@@ -250,8 +250,8 @@ receipt() { # STREAM FIRST LAST SEQUENCE COUNTS [DUPLICATE]
 	strace -f -o trace -e trace=fdatasync,write,pwrite64 evlog append a -t T <<<1 >receipt ||
 	    skip "by design: tracing is not permitted here"
 	awk '/pwrite64\(.* E-\. / { wrote = NR } /fdatasync\(.* = 0$/ { synced = NR }
-	    /write\(1, / { printed = NR } END { exit !(wrote && wrote < synced && synced < printed) }' \
-	    trace
+	    /write\(1, / { printed = NR }
+	    END { exit !(wrote && wrote < synced && synced < printed) }' trace
 }
 
 @test "a slow pipe commits each line at once" {
