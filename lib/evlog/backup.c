@@ -75,7 +75,9 @@ static int copy_file(const struct io *io, char *block, int from, uint64_t n, int
 	int fd, r;
 
 	snprintf(temp, sizeof(temp), "%s.part", name);
-	fd = file_open(io, dir, temp, O_RDWR | O_CREAT | O_TRUNC, mode, e);
+	/* A rest of this name may be a link to a segment of the store: never write into it. */
+	(void)io->unlinkat(dir, temp);
+	fd = file_open(io, dir, temp, O_RDWR | O_CREAT | O_EXCL, mode, e);
 	if (fd < 0)
 		return -1;
 	r = copy_bytes(io, block, from, fd, n, hash, e);
@@ -111,6 +113,22 @@ static bool has_already(struct backup *b, const char *name, uint64_t size)
 	return true;
 }
 
+/* A hard link that takes the place of what is there at once: the old backup stays whole. */
+static bool link_file(struct backup *b, struct evlog *s, const char *name)
+{
+	char temp[SEGMENT_NAME_MAX + 8];
+	bool done;
+
+	snprintf(temp, sizeof(temp), "%s.part", name);
+	(void)b->io->unlinkat(b->to_log, temp);
+	if (b->io->linkat(s->log_dir, name, b->to_log, temp) < 0)
+		return false;
+	done = b->io->renameat(b->to_log, temp, b->to_log, name) == 0;
+	/* Of two names of one file rename() does nothing. */
+	(void)b->io->unlinkat(b->to_log, temp);
+	return done;
+}
+
 static int save_segment(struct backup *b, struct evlog *s, uint64_t base, int fd, uint64_t size,
                         bool sealed, struct err *e)
 {
@@ -123,9 +141,7 @@ static int save_segment(struct backup *b, struct evlog *s, uint64_t base, int fd
 	snprintf(path, sizeof(path), "log/%s", name);
 	if (sealed && has_already(b, path, size))
 		return 0;
-	if (b->io->unlinkat(b->to_log, name) < 0 && errno != ENOENT)
-		return err_sys(e, "replace '%s'", path);
-	if (sealed && !b->copy && b->io->linkat(s->log_dir, name, b->to_log, name) == 0)
+	if (sealed && !b->copy && link_file(b, s, name))
 		r = copy_bytes(b->io, b->block, fd, -1, size, hash, e);
 	else
 		r = copy_file(b->io, b->block, fd, size, b->to_log, name, b->mode, hash, e);
@@ -269,6 +285,8 @@ int evlog_backup(struct evlog *s, const char *to, bool copy, uint64_t *ret_last,
 	    save_format(&b, s, e) < 0 || buf_ok(&b.manifest, e) < 0)
 		goto out;
 	r = file_replace(b.io, b.to, MANIFEST, b.manifest.data, b.manifest.len, b.mode, e);
+	if (r == 0)
+		r = store_sync_parent(b.io, to, e);
 	*ret_last = last;
 out:
 	file_close(b.io, b.to_log);
@@ -318,13 +336,25 @@ static int restore_file(const struct io *io, char *block, int from, int to, cons
 	return 0;
 }
 
-/* FORMAT is the last line of a manifest: without it the directory is no store yet. */
+static int sync_log_dir(const struct io *io, int to, struct err *e)
+{
+	int log = file_open_dir(io, to, "log", e);
+	int r = log < 0 ? -1 : file_sync_dir(io, log, e);
+
+	file_close(io, log);
+	return r < 0 ? -1 : file_sync_dir(io, to, e);
+}
+
+/*
+ * FORMAT is the last line of a manifest: without it the directory is no store yet.  All that it
+ * stands for is on disk before it appears.
+ */
 static int restore_files(const struct io *io, int from, int to, const struct buf *m, struct err *e)
 {
 	char *block = malloc(COPY_BLOCK);
 	const char *at = (const char *)memchr(m->data, '\n', m->len) + 1;
 	const char *end = m->data + m->len;
-	int log, r = 0;
+	int r = 0;
 
 	if (block == NULL)
 		return err_set(e, ENOMEM, "out of memory");
@@ -334,15 +364,13 @@ static int restore_files(const struct io *io, int from, int to, const struct buf
 		const char *lf = memchr(at, '\n', (size_t)(end - at));
 		size_t n = (size_t)((lf == NULL ? end : lf) - at);
 
-		r = restore_file(io, block, from, to, at, n, e);
+		if (n > 7 && memcmp(at + n - 7, " FORMAT", 7) == 0)
+			r = sync_log_dir(io, to, e);
+		if (r == 0)
+			r = restore_file(io, block, from, to, at, n, e);
 		at += n + 1;
 	}
 	free(block);
-	log = r < 0 ? -1 : file_open_dir(io, to, "log", e);
-	if (log < 0)
-		return -1;
-	r = file_sync_dir(io, log, e);
-	file_close(io, log);
 	return r < 0 ? -1 : file_sync_dir(io, to, e);
 }
 
@@ -374,7 +402,10 @@ int evlog_restore(const char *from, const char *to, const struct io *io, struct 
 		err_set(e, ENOTEMPTY, "'%s' is not empty: restore into a new directory", to);
 		goto out;
 	}
-	r = restore_files(io, from_dir, to_dir, &m, e);
+	/* Before FORMAT is there, so that no store ever stands on a name that may be lost. */
+	r = store_sync_parent(io, to, e);
+	if (r == 0)
+		r = restore_files(io, from_dir, to_dir, &m, e);
 out:
 	file_close(io, to_dir);
 	file_close(io, from_dir);

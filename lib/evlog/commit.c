@@ -134,8 +134,11 @@ static int write_lines(struct evlog *s, const char *lines, size_t bytes, struct 
 		return 0;
 	err_wrap(e, "write to the log (nothing of this commit was kept)");
 	/* What got there is cut again; if that fails too, dirty stays set and recovery does it. */
-	if (s->io->ftruncate(s->log_fd, (off_t)c->size) == 0 && s->io->fdatasync(s->log_fd) == 0 &&
-	    store_stamp(s, &ignored) == 0) {
+	if (s->io->ftruncate(s->log_fd, (off_t)c->size) < 0)
+		return -1;
+	if (s->io->fdatasync(s->log_fd) < 0) {
+		sync_poison(s, errno);
+	} else if (store_stamp(s, &ignored) == 0) {
 		ctl_set(&c->allocated, c->size);
 		ctl_set32(&c->dirty, 0);
 	}

@@ -70,8 +70,28 @@ static int make_dir(const struct io *io, int at, const char *name, bool shared, 
 	return 0;
 }
 
+int store_sync_parent(const struct io *io, const char *path, struct err *e)
+{
+	char *full = realpath(path, NULL);
+	char *slash = full == NULL ? NULL : strrchr(full, '/');
+	int fd, r;
+
+	if (slash == NULL) {
+		free(full);
+		return err_sys(e, "find the store's directory");
+	}
+	slash[slash == full ? 1 : 0] = '\0';
+	fd = file_open_dir(io, AT_FDCWD, full, e);
+	free(full);
+	if (fd < 0)
+		return -1;
+	r = file_sync_dir(io, fd, e);
+	file_close(io, fd);
+	return r;
+}
+
 /* The first segment, then FORMAT; under the writer lock. */
-static int fill(struct evlog *s, const struct evlog_init *init, struct err *e)
+static int fill(struct evlog *s, const char *path, const struct evlog_init *init, struct err *e)
 {
 	static const char *const dirs[] = {"log", "index", "lost"};
 	struct format f;
@@ -90,30 +110,10 @@ static int fill(struct evlog *s, const struct evlog_init *init, struct err *e)
 	memcpy(s->uuid, init->uuid, sizeof(s->uuid));
 	r = segment_create(s, 1, e);
 	file_close(s->io, s->log_dir);
-	if (r < 0 || file_sync_dir(s->io, s->dir, e) < 0)
+	/* Whoever finds FORMAT builds upon all of it. */
+	if (r < 0 || file_sync_dir(s->io, s->dir, e) < 0 || store_sync_parent(s->io, path, e) < 0)
 		return -1;
 	return format_write(s->io, s->dir, init, e);
-}
-
-/* The directory's own entry has to last too. */
-static int sync_parent(const struct io *io, const char *path, struct err *e)
-{
-	char *full = realpath(path, NULL);
-	char *slash = full == NULL ? NULL : strrchr(full, '/');
-	int fd, r;
-
-	if (slash == NULL) {
-		free(full);
-		return err_sys(e, "find the store's directory");
-	}
-	slash[slash == full ? 1 : 0] = '\0';
-	fd = file_open_dir(io, AT_FDCWD, full, e);
-	free(full);
-	if (fd < 0)
-		return -1;
-	r = file_sync_dir(io, fd, e);
-	file_close(io, fd);
-	return r;
 }
 
 int evlog_create(const char *path, const struct evlog_init *init, struct err *e)
@@ -136,7 +136,7 @@ int evlog_create(const char *path, const struct evlog_init *init, struct err *e)
 	}
 	(void)fchmod(s.lock, s.mode);
 	if (file_lock(s.lock, LOCK_WRITER, FILE_LOCK_EXCLUSIVE, -1, e) < 0 ||
-	    fill(&s, init, e) < 0 || sync_parent(s.io, path, e) < 0)
+	    fill(&s, path, init, e) < 0)
 		goto out;
 	r = 0;
 out:

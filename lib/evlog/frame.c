@@ -95,7 +95,7 @@ enum frame_result frame_parse_header(const char *p, size_t n, uint32_t salt, str
 
 	f->len = 0;
 	if (n < FRAME_FIXED)
-		return memchr(p, '\n', n) != NULL ? FRAME_BAD : FRAME_SHORT;
+		return n > 0 && memchr(p, '\n', n) != NULL ? FRAME_BAD : FRAME_SHORT;
 	if (p[8] != ' ' || p[12] != ' ' || !get_u32(p, 8, &crc) ||
 	    !get_u32(p + AT_LEN, 8, &f->len) || f->len < FRAME_MIN || f->len > FRAME_MAX)
 		return FRAME_BAD;
@@ -110,6 +110,9 @@ enum frame_result frame_parse_header(const char *p, size_t n, uint32_t salt, str
 		return FRAME_BAD;
 	f->data = (struct span){at, (size_t)(end - at)};
 	if (crc32c(salt, p + AT_KIND, (size_t)(at - p) - AT_KIND) != crc || !parse_columns(p, f))
+		return FRAME_BAD;
+	/* What no writer makes: a right CRC proves no good will. */
+	if (f->prev >= f->seq || f->jump > f->prev || f->lag >= f->seq)
 		return FRAME_BAD;
 	return *end == '\n' ? FRAME_OK : FRAME_NO_LF;
 }

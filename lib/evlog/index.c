@@ -159,6 +159,7 @@ static int rebuild_run(struct evlog *s, enum run_family family, uint64_t base, s
 	struct segment *g;
 	struct active a = {0};
 	struct frame f;
+	uint64_t found = 0;
 	int r = -1;
 
 	if (!s->segments_loaded && segments_load(s, e) < 0)
@@ -176,14 +177,19 @@ static int rebuild_run(struct evlog *s, enum run_family family, uint64_t base, s
 		return -1;
 	for (size_t at = FRAME_HEAD_LEN; at < g->size; at += f.len) {
 		if (frame_parse_header(g->map + at, g->size - at, s->salt, &f) != FRAME_OK) {
-			at = tail_next_sound(g->map, g->size, at + 1, 0, s->salt, &f);
+			at = tail_next_sound(g->map, g->size, at, 0, s->salt, &f);
 			if (at >= g->size)
 				break;
 		}
-		if (f.seq >= g->base && f.seq <= g->last && index_add(s, &a, &f, e) < 0)
+		if (f.seq < g->base || f.seq > g->last)
+			continue;
+		found++;
+		if (index_add(s, &a, &f, e) < 0)
 			goto out;
 	}
-	r = write_run(s, family, &a, g->last, e);
+	/* An index that knows less than there was would give streams their old versions again. */
+	r = found == g->last - g->base + 1 ? write_run(s, family, &a, g->last, e)
+	                                   : segment_is_damaged(s, g, e);
 out:
 	active_close(&a);
 	return r;
@@ -261,22 +267,30 @@ static int load_runs(struct evlog *s, enum run_family family, uint64_t *ret_gap,
 	return r;
 }
 
+static int load_family(struct evlog *s, enum run_family family, struct err *e);
+
 static int fill_gaps(struct evlog *s, enum run_family family, uint64_t gap, struct err *e)
 {
+	bool had_lock = s->maintaining;
 	int r = 0;
 
 	if (!s->writable || s->no_recover)
 		return err_set(e, EVLOG_READ_ONLY,
 		               "the index is not complete and cannot be written");
-	if (!s->maintaining && file_lock(s->lock, LOCK_MAINTAIN, FILE_LOCK_EXCLUSIVE, -1, e) < 0)
+	if (!had_lock && file_lock(s->lock, LOCK_MAINTAIN, FILE_LOCK_EXCLUSIVE, -1, e) < 0)
 		return -1;
+	s->maintaining = true;
 	/* The runs that load_runs() left open are the older ones, which index_add() needs. */
 	while (r == 0) {
 		r = rebuild_run(s, family, gap, e);
+		/* One of those was bad and is thrown away: it has to be made anew first. */
+		if (r < 0 && e->code == EBADMSG)
+			r = family == RUN_IDS ? load_family(s, RUN_HEADS, e) : 0;
 		if (r == 0)
 			r = load_runs(s, family, &gap, e);
 	}
-	if (!s->maintaining)
+	s->maintaining = had_lock;
+	if (!had_lock)
 		file_unlock(s->lock, LOCK_MAINTAIN);
 	return r < 0 ? -1 : 0;
 }

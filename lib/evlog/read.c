@@ -71,7 +71,8 @@ static int walk_to(struct evlog *s, struct span stream, uint32_t version, struct
                    struct err *e)
 {
 	while (f->version > version) {
-		bool far = (f->version & (f->version - 1)) >= version;
+		/* Behind a loss that repair has taken as known, a jump may be unknown: 0. */
+		bool far = f->jump != 0 && (f->version & (f->version - 1)) >= version;
 		uint64_t to = far ? f->jump : f->prev;
 		uint32_t was = f->version;
 		int r = to == 0 ? 0 : store_frame(s, to, f, e);

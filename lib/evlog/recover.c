@@ -24,8 +24,9 @@
 
 #include "evlog/store_impl.h"
 
-#define SECTOR    512u
-#define LOST_NOTE "lost: sequences %llu-%llu had been acknowledged and are not in the log"
+#define SECTOR       512u
+#define ATTACH_TRIES 64
+#define LOST_NOTE    "lost: sequences %llu-%llu had been acknowledged and are not in the log"
 
 /* What a walk over the active segment found. */
 struct walk {
@@ -40,6 +41,7 @@ struct walk {
 	struct damage where; /* the first */
 	uint64_t *at;        /* offset of each sound frame up to end, in order */
 	size_t count, cap;
+	uint32_t poison; /* errno of a failed sync that was not repaired */
 };
 
 bool tail_has_hole(const char *p, size_t from, size_t to)
@@ -238,6 +240,7 @@ static int cut_tail(struct evlog *s, const struct walk *w, int fd, struct err *e
 /* Map the active segment and walk it.  A head that is not ours is damage of the whole file. */
 static int walk_file(struct evlog *s, int fd, uint64_t base, struct walk *w, struct err *e)
 {
+	char name[SEGMENT_NAME_MAX];
 	struct frame_head h;
 	struct stat st;
 
@@ -252,14 +255,14 @@ static int walk_file(struct evlog *s, int fd, uint64_t base, struct walk *w, str
 		}
 		w->n = (size_t)st.st_size;
 	}
-	if (w->n < FRAME_HEAD_LEN || !frame_get_head(w->p, w->n, &h) || h.base != base ||
-	    memcmp(h.uuid, s->uuid, sizeof(h.uuid)) != 0)
+	if (w->n < FRAME_HEAD_LEN || !frame_get_head(w->p, w->n, &h)) {
 		note_damage(w, 0, w->n < FRAME_HEAD_LEN ? w->n : FRAME_HEAD_LEN, base, base - 1);
-	if (walk_segment(w, s->salt, e) < 0)
-		return -1;
-	if (w->damaged && w->where.offset == 0 && w->count == 0)
-		return err_set(e, EVLOG_DAMAGED, "%s is no segment of this store", w->where.file);
-	return 0;
+	} else if (h.base != base || memcmp(h.uuid, s->uuid, sizeof(h.uuid)) != 0) {
+		/* Not for repair to make stubs of: it is somebody's log. */
+		segment_name(name, base);
+		return err_set(e, EVLOG_DAMAGED, "'log/%s' is no segment of this store", name);
+	}
+	return walk_segment(w, s->salt, e);
 }
 
 static void walk_done(struct walk *w)
@@ -285,19 +288,22 @@ static int build_tables(struct evlog *s, const struct walk *w, int dir, struct e
 		if (frame_parse_header(w->p + w->at[i], w->n - w->at[i], s->salt, &f) != FRAME_OK)
 			return err_set(e, EIO, "the log changed while it was read");
 		s->active.offset[f.seq - w->base] = (uint32_t)w->at[i];
-		if (index_add(s, &s->active, &f, e) < 0 && e->code != EVLOG_READ_ONLY)
+		if (index_add(s, &s->active, &f, e) < 0 && e->code != EVLOG_READ_ONLY &&
+		    (s->writable || e->code != EBADMSG))
 			return -1;
 	}
 	active_set_seq(&s->active, w->last);
-	s->active.gen = ctl_get32(&s->ctl->active_gen);
+	/* Not before they are complete: who follows ctl keeps what it has opened. */
+	s->active.gen = __atomic_add_fetch(&s->ctl->active_gen, 1, __ATOMIC_ACQ_REL);
 	return 0;
 }
 
-static uint32_t read_poison(const struct evlog *s)
+/* The file may be missing when the disk that failed to sync did not take it either. */
+static uint32_t read_poison(const struct evlog *s, bool same_boot)
 {
 	struct buf b = {0};
 	struct err ignored;
-	uint32_t code = 0;
+	uint32_t code = same_boot ? ctl_get32(&s->ctl->poison) : 0;
 
 	if (file_read(s->dir, POISON_NAME, 4096, &b, &ignored) == 0) {
 		buf_add_char(&b, '\0');
@@ -322,10 +328,9 @@ static void fill_ctl(struct evlog *s, const struct walk *w)
 	ctl_set(&c->allocated, w->end);
 	if (c->time_ns < w->time_ns)
 		ctl_set(&c->time_ns, w->time_ns);
-	ctl_set32(&c->poison, read_poison(s));
+	ctl_set32(&c->poison, w->poison);
 	if (w->damaged)
 		ctl_set32(&c->damaged, 1);
-	__atomic_add_fetch(&c->active_gen, 1, __ATOMIC_ACQ_REL);
 	__atomic_add_fetch(&c->index_gen, 1, __ATOMIC_ACQ_REL);
 }
 
@@ -368,7 +373,7 @@ static int settle(struct evlog *s, struct walk *w, int fd, struct err *e)
 {
 	if (!w->damaged && cut_tail(s, w, fd, e) < 0)
 		return -1;
-	if (read_poison(s) == 0 && s->io->fdatasync(fd) < 0) {
+	if (w->poison == 0 && s->io->fdatasync(fd) < 0) {
 		err_set(e, EVLOG_POISONED, "sync of the log: %s", strerror(errno));
 		sync_poison(s, errno);
 		return -1;
@@ -385,7 +390,8 @@ static int settle(struct evlog *s, struct walk *w, int fd, struct err *e)
 	                   .end = FRAME_HEAD_LEN,
 	                   .time_ns = w->time_ns,
 	                   .damaged = w->damaged,
-	                   .where = w->where};
+	                   .where = w->where,
+	                   .poison = w->poison};
 	return 0;
 }
 
@@ -394,10 +400,16 @@ static int attach(struct evlog *s, const struct walk *w, int index_dir, struct e
 {
 	if (store_open_log(s, w->base, e) < 0)
 		return -1;
-	if (index_load(s, RUN_HEADS, e) < 0 && e->code != EVLOG_READ_ONLY &&
-	    e->code != EVLOG_DAMAGED)
-		return -1;
-	return build_tables(s, w, index_dir, e);
+	/* EBADMSG: a run was bad and is thrown away. */
+	for (int tries = 0;; tries++) {
+		if (index_load(s, RUN_HEADS, e) < 0 && e->code != EVLOG_READ_ONLY &&
+		    e->code != EVLOG_DAMAGED)
+			return -1;
+		if (build_tables(s, w, index_dir, e) == 0)
+			return 0;
+		if (e->code != EBADMSG || tries == ATTACH_TRIES)
+			return -1;
+	}
 }
 
 static void note_walk_damage(struct evlog *s, const struct walk *w)
@@ -415,6 +427,7 @@ int store_recover(struct evlog *s, struct err *e)
 	bool known = memcmp(c->magic, CTL_MAGIC, 8) == 0 && memcmp(c->uuid, s->uuid, 16) == 0;
 	bool same_boot = known && memcmp(c->boot_id, s->boot_id, 16) == 0;
 	uint64_t had = same_boot ? ctl_get(&c->durable) : 0;
+	uint32_t poison = read_poison(s, same_boot);
 	char name[SEGMENT_NAME_MAX];
 	struct walk w = {0};
 	uint64_t base;
@@ -426,17 +439,24 @@ int store_recover(struct evlog *s, struct err *e)
 	ctl_set32(&c->dirty, 1);
 	if (newest_base(s, true, &base, e) < 0)
 		return -1;
+	/* The process that made the names we see may have died before it synced them. */
+	if (file_sync_dir(s->io, s->log_dir, e) < 0 ||
+	    (!same_boot && file_sync_dir(s->io, s->dir, e) < 0))
+		return -1;
 	sweep(s, s->log_dir, base);
 	sweep(s, s->index_dir, base);
 	segment_name(name, base);
 	fd = file_open(s->io, s->log_dir, name, O_RDWR, 0, e);
-	if (fd < 0 || walk_file(s, fd, base, &w, e) < 0 || settle(s, &w, fd, e) < 0 ||
-	    (had > w.last && record_loss(s, w.last + 1, had, e) < 0))
+	if (fd < 0 || walk_file(s, fd, base, &w, e) < 0)
+		goto out;
+	w.poison = poison;
+	if (settle(s, &w, fd, e) < 0 || (had > w.last && record_loss(s, w.last + 1, had, e) < 0))
 		goto out;
 	fill_ctl(s, &w);
 	if (attach(s, &w, s->index_dir, e) < 0 || store_stamp(s, e) < 0)
 		goto out;
-	ctl_set(&c->durable, w.last);
+	/* What a failed sync left undecided is not durable, whatever the log holds. */
+	ctl_set(&c->durable, poison != 0 && same_boot && had < w.last ? had : w.last);
 	memcpy(c->magic, CTL_MAGIC, 8);
 	ctl_set32(&c->dirty, 0);
 	note_walk_damage(s, &w);
@@ -467,6 +487,7 @@ int store_recover_private(struct evlog *s, struct err *e)
 		return -1;
 	if (walk_file(s, fd, base, &w, e) < 0)
 		goto out;
+	w.poison = read_poison(s, same_boot);
 	if (!same_boot)
 		memset(c, 0, sizeof(*c));
 	fill_ctl(s, &w);

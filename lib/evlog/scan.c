@@ -26,8 +26,10 @@ struct scan {
 	uint64_t end;  /* the last sequence it can hold; UINT64_MAX: it is the active one */
 	const char *p; /* the bytes in memory: its mapping, or buf */
 	size_t n, at;
-	uint64_t off; /* offset in the file of p[0] */
-	int fd;       /* of the active segment, -1: p is a mapping */
+	uint64_t off;  /* offset in the file of p[0] */
+	int fd;        /* of the active segment, -1: p is a mapping */
+	ino_t ino;     /* of the file, 0: there is none */
+	uint64_t sure; /* events up to this one were final when they came into the buffer */
 	struct buf buf;
 	bool stubs; /* return removed events too */
 };
@@ -75,12 +77,15 @@ static int open_active(struct scan *sc, struct err *e)
 {
 	struct evlog *s = sc->s;
 	char name[SEGMENT_NAME_MAX];
+	struct stat st;
 	uint32_t at = 0;
 
 	segment_name(name, s->log_base);
 	sc->fd = openat(s->log_dir, name, O_RDONLY | O_CLOEXEC);
 	if (sc->fd < 0)
 		return err_sys(e, "open 'log/%s'", name);
+	sc->ino = fstat(sc->fd, &st) == 0 ? st.st_ino : 0;
+	sc->sure = 0;
 	sc->base = s->log_base;
 	sc->end = UINT64_MAX;
 	if (sc->seq - s->log_base < s->active.capacity)
@@ -99,6 +104,7 @@ static int open_sealed(struct scan *sc, struct segment *g, struct err *e)
 	if (segment_map(sc->s, g, e) < 0)
 		return -1;
 	sc->base = g->base;
+	sc->ino = g->ino;
 	sc->end = g->last;
 	sc->p = g->map;
 	sc->n = g->size;
@@ -120,8 +126,8 @@ static int damage(struct scan *sc, uint64_t last, uint64_t offset, uint64_t byte
 	snprintf(d->file, sizeof(d->file), "log/%s", name);
 	sc->seq = last + 1;
 	/* What is wrong at the end of the active segment is for recovery to judge. */
-	if (sc->end != UINT64_MAX && sc->s->writable && !sc->s->ctl_private && !sc->s->no_recover)
-		ctl_set32(&sc->s->ctl->damaged, 1);
+	if (sc->end != UINT64_MAX)
+		store_mark_damaged(sc->s, sc->base, sc->ino);
 	return 2;
 }
 
@@ -142,6 +148,7 @@ static int open_segment(struct scan *sc, uint64_t last, struct damage *d, struct
 		uint64_t first = s->segment_count > 0 ? s->segments[0].base : s->log_base;
 
 		sc->base = sc->seq;
+		sc->ino = 0;
 		sc->end = first - 1;
 		return damage(sc, first - 1 < last ? first - 1 : last, 0, 0, d);
 	}
@@ -198,6 +205,20 @@ static int pass_over(struct scan *sc, uint64_t last, struct damage *d, struct er
 	return damage(sc, until, sc->off + from, next - from, d);
 }
 
+/*
+ * What lies behind the last durable event may be cut and written anew: bytes of it that came into
+ * the buffer are read again when their turn comes.
+ */
+static void forget_unsure(struct scan *sc, uint64_t last)
+{
+	uint64_t durable = evlog_durable(sc->s);
+
+	sc->off += sc->at;
+	sc->n = sc->at = 0;
+	buf_clear(&sc->buf);
+	sc->sure = durable > last ? durable : last;
+}
+
 static bool is_seal(const struct scan *sc, struct frame_seal *seal)
 {
 	return sc->at < sc->n && sc->p[sc->at] == '#' &&
@@ -215,6 +236,8 @@ static int step(struct scan *sc, uint64_t last, struct frame *f, struct damage *
 		more = open_segment(sc, last, d, e);
 		return more == 1 ? 3 : more;
 	}
+	if (sc->fd >= 0 && sc->seq > sc->sure)
+		forget_unsure(sc, last);
 	r = frame_parse(sc->p + sc->at, sc->n - sc->at, sc->s->salt, f);
 	if (r == FRAME_OK && f->seq <= sc->seq) {
 		sc->at += f->len;
@@ -232,6 +255,7 @@ static int step(struct scan *sc, uint64_t last, struct frame *f, struct damage *
 		uint64_t gap = sc->end < last ? sc->end : last;
 
 		close_segment(sc);
+		sc->ino = 0;
 		/* A whole segment is missing between this one and the next that is there. */
 		if (sc->end != UINT64_MAX && sc->end >= sc->seq)
 			return damage(sc, gap, seal.bytes, 0, d);

@@ -162,6 +162,7 @@ int segment_map(struct evlog *s, struct segment *g, struct err *e)
 		return err_sys(e, "map 'log/%s'", name);
 	g->map = map;
 	g->size = (size_t)st.st_size;
+	g->ino = st.st_ino;
 	return 0;
 }
 
@@ -219,12 +220,12 @@ static int scan_offsets(struct evlog *s, struct segment *g, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	g->offset_mapped = false;
 	while (at < g->size) {
-		if (frame_parse_header(g->map + at, g->size - at, s->salt, &f) != FRAME_OK ||
-		    f.seq < g->base || f.seq > g->last) {
-			at = tail_next_sound(g->map, g->size, at + 1, 0, s->salt, &f);
+		if (frame_parse_header(g->map + at, g->size - at, s->salt, &f) != FRAME_OK) {
+			at = tail_next_sound(g->map, g->size, at, 0, s->salt, &f);
 			continue;
 		}
-		g->offset[f.seq - g->base] = (uint32_t)at;
+		if (f.seq >= g->base && f.seq <= g->last)
+			g->offset[f.seq - g->base] = (uint32_t)at;
 		at += f.len;
 	}
 	return 0;
@@ -270,13 +271,33 @@ static int load_offsets(struct evlog *s, struct segment *g, struct err *e)
 	return 0;
 }
 
-static int damaged(struct evlog *s, uint64_t base, uint32_t at, uint64_t seq, struct err *e)
+void store_mark_damaged(struct evlog *s, uint64_t base, ino_t ino)
+{
+	char name[SEGMENT_NAME_MAX];
+	struct stat st;
+
+	segment_name(name, base);
+	if (s->ctl_private || !s->writable || s->no_recover)
+		return;
+	if (ino != 0 && fstatat(s->log_dir, name, &st, 0) == 0 && st.st_ino != ino)
+		return;
+	ctl_set32(&s->ctl->damaged, 1);
+}
+
+int segment_is_damaged(struct evlog *s, const struct segment *g, struct err *e)
+{
+	store_mark_damaged(s, g->base, g->ino);
+	return err_set(e, EVLOG_DAMAGED, "damaged: events are missing in sequences %llu-%llu",
+	               (unsigned long long)g->base, (unsigned long long)g->last);
+}
+
+static int damaged(struct evlog *s, uint64_t base, ino_t ino, uint32_t at, uint64_t seq,
+                   struct err *e)
 {
 	char name[SEGMENT_NAME_MAX];
 
 	segment_name(name, base);
-	if (!s->ctl_private && s->writable && !s->no_recover)
-		ctl_set32(&s->ctl->damaged, 1);
+	store_mark_damaged(s, base, ino);
 	return err_set(e, EVLOG_DAMAGED,
 	               "damaged: log/%s offset %u: sequence %llu is no sound event; "
 	               "'evlog verify' lists all damage, 'evlog repair' mends",
@@ -294,10 +315,17 @@ static int sealed_frame(struct evlog *s, struct segment *g, uint64_t seq, struct
 			return 1;
 		/* The offset may be at fault; only a fresh scan tells that the log is. */
 		if (again || !g->offset_mapped)
-			return damaged(s, g->base, at, seq, e);
+			return damaged(s, g->base, g->ino, at, seq, e);
 		if (rebuild_offsets(s, g, e) < 0)
 			return -1;
 	}
+}
+
+static ino_t log_ino(const struct evlog *s)
+{
+	struct stat st;
+
+	return fstat(s->log_fd, &st) == 0 ? st.st_ino : 0;
 }
 
 /* The writer looks through its mapping, others by pread: a mapping of a file that is cut faults. */
@@ -310,13 +338,15 @@ static int active_frame(struct evlog *s, uint64_t seq, struct frame *f, struct e
 		return 0;
 	at = __atomic_load_n(&s->active.offset[seq - s->log_base], __ATOMIC_ACQUIRE);
 	if (at < FRAME_HEAD_LEN)
-		return seq > ctl_get(&s->ctl->written) ? 0 : damaged(s, s->log_base, at, seq, e);
+		return seq > ctl_get(&s->ctl->written)
+		           ? 0
+		           : damaged(s, s->log_base, log_ino(s), at, seq, e);
 	if (s->locked && s->log_map != NULL && at < ctl_get(&s->ctl->size)) {
 		if (frame_parse(s->log_map + at, ctl_get(&s->ctl->size) - at, s->salt, f) ==
 		        FRAME_OK &&
 		    f->seq == seq)
 			return 1;
-		return damaged(s, s->log_base, at, seq, e);
+		return damaged(s, s->log_base, log_ino(s), at, seq, e);
 	}
 	for (;;) {
 		enum frame_result r;
@@ -332,7 +362,7 @@ static int active_frame(struct evlog *s, uint64_t seq, struct frame *f, struct e
 		if (r == FRAME_OK && f->seq == seq)
 			return 1;
 		if (r != FRAME_SHORT || (size_t)n < want || f->len <= want)
-			return damaged(s, s->log_base, at, seq, e);
+			return damaged(s, s->log_base, log_ino(s), at, seq, e);
 		want = f->len;
 	}
 }
@@ -348,7 +378,7 @@ int store_frame(struct evlog *s, uint64_t seq, struct frame *f, struct err *e)
 		return -1;
 	g = segment_of(s, seq);
 	if (g == NULL)
-		return damaged(s, seq, 0, seq, e);
+		return damaged(s, seq, 0, 0, seq, e);
 	if ((g->map == NULL && segment_map(s, g, e) < 0) ||
 	    (g->offset == NULL && load_offsets(s, g, e) < 0))
 		return -1;

@@ -180,6 +180,10 @@ static int settle(struct evlog *s, struct err *e)
 
 int store_lock(struct evlog *s, struct err *e)
 {
+	if (s->writable && s->ctl_private && s->why_private.code != 0) {
+		*e = s->why_private;
+		return -1;
+	}
 	if (!s->writable || s->ctl_private)
 		return err_set(e, EVLOG_READ_ONLY,
 		               "the store cannot be written by this user or in its "
@@ -217,6 +221,8 @@ static int map_ctl(struct evlog *s, struct err *e)
 		if (fallocate(fd, 0, 0, CTL_SIZE) == 0 ||
 		    (errno == EOPNOTSUPP && ftruncate(fd, CTL_SIZE) == 0))
 			st.st_size = CTL_SIZE;
+		else
+			err_sys(&s->why_private, "make 'ctl'");
 	}
 	map = st.st_size == CTL_SIZE ? mmap(NULL, CTL_SIZE, prot, MAP_SHARED, fd, 0) : MAP_FAILED;
 	close(fd);
@@ -286,6 +292,7 @@ static int bring_in_order(struct evlog *s, struct err *e)
 	r = settle(s, e);
 	if (r == 0)
 		return 0;
+	s->why_private = *e;
 	store_note(s, "could not bring the store in order: %s; it can only be read", e->msg);
 	return go_private(s, e);
 }

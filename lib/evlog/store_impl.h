@@ -30,6 +30,7 @@ struct segment {
 	uint64_t base, last; /* sequences */
 	const char *map;
 	size_t size;
+	ino_t ino;        /* of what is mapped: repair puts another file in its place */
 	uint32_t *offset; /* [seq - base], 0: not there; NULL: not loaded */
 	bool offset_mapped;
 };
@@ -52,7 +53,8 @@ struct evlog {
 	unsigned char boot_id[16];
 
 	struct ctl *ctl;
-	bool ctl_private; /* in our memory: the shared one cannot be used or written */
+	bool ctl_private;       /* in our memory: the shared one cannot be used or written */
+	struct err why_private; /* code 0: this user may not */
 
 	/* The active segment as this process last saw it. */
 	uint64_t log_base;
@@ -90,6 +92,9 @@ uint64_t key_of(const struct evlog *s, struct span a, struct span b, uint32_t n)
 /* stat.c: the names in a directory, each with its NUL */
 int store_list(int dir, struct buf *names, struct err *e);
 
+/* create.c: the entry of a new directory has to last too */
+int store_sync_parent(const struct io *io, const char *path, struct err *e);
+
 /* format.c */
 struct format {
 	unsigned char uuid[16];
@@ -122,6 +127,9 @@ int segment_map(struct evlog *s, struct segment *g, struct err *e);
 struct segment *segment_of(struct evlog *s, uint64_t seq);
 int segment_write_offsets(struct evlog *s, uint64_t base, const uint32_t *offset, size_t n,
                           struct err *e);
+/* Stop writers, but for damage in a file that is no longer the one of its name (0: no matter). */
+void store_mark_damaged(struct evlog *s, uint64_t base, ino_t ino);
+int segment_is_damaged(struct evlog *s, const struct segment *g, struct err *e); /* -1 */
 int store_frame(struct evlog *s, uint64_t seq, struct frame *f, struct err *e);
 
 /* index.c */

@@ -104,7 +104,7 @@ static int check_deep(struct verify *v, const struct frame *f)
 
 	if (check_pointer(v, f, f->prev, f->version - 1,
 	                  "it does not follow on its previous event") < 0 ||
-	    check_pointer(v, f, f->jump, jump, "it jumps to a wrong event") < 0)
+	    (f->jump != 0 && check_pointer(v, f, f->jump, jump, "it jumps to a wrong event") < 0))
 		return -1;
 	return f->kind == FRAME_EVENT ? check_index(v, f) : 0;
 }

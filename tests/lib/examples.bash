@@ -76,7 +76,7 @@ _examples_matches() { # WANT-FILE GOT-FILE
 					after[j] = j > 0 && may[j - 1] && matches(got[j], want[i])
 			for (j = 0; j <= gots; j++) may[j] = after[j]
 		}
-		exit !may[gots]
+		exit !may[gots + 0]
 	}' "$1" "$2"
 }
 
