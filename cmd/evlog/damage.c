@@ -31,44 +31,82 @@ int damages_status(const struct damages *d, int otherwise)
 	return d->seen ? STATUS_DAMAGED : otherwise;
 }
 
-/* 1 there, 0 not there, -1 damaged. */
-static int get(struct evlog *s, uint64_t seq, struct frame *f)
+bool damages_cause(const struct err *e)
+{
+	return e->code == EVLOG_DAMAGED || e->code == EVLOG_GAP;
+}
+
+/* Is there a sound event of that sequence? */
+static bool get(struct evlog *s, uint64_t seq, struct frame *f)
 {
 	struct err e;
 	int r = evlog_get(s, seq, f, &e);
 
-	if (r < 0 && e.code != EVLOG_DAMAGED)
+	if (r < 0 && !damages_cause(&e))
 		fail(&e);
-	return r;
+	return r > 0;
 }
 
-/* Let a scan say where it is and how far it goes: from its first sequence on. */
-static void locate(struct damages *d, struct evlog *s, uint64_t seq)
+/*
+ * Why is a sequence not there?  A scan from the first one that is missing tells damage from what
+ * repair took out, and how far it goes.
+ */
+static void explain(struct damages *d, struct evlog *s, uint64_t seq)
 {
+	uint64_t end = evlog_durable(s);
 	struct damage where;
 	struct frame f;
 	struct err e;
 	struct scan *sc;
 	int r;
 
-	while (seq > 1 && get(s, seq - 1, &f) < 0)
+	while (seq > 1 && !get(s, seq - 1, &f))
 		seq--;
-	sc = scan_new(s, seq, &e);
-	r = sc == NULL ? -1 : scan_next(sc, evlog_durable(s), &f, &where, &e);
-	scan_free(sc);
+	sc = damages_scan(s, seq);
+	r = scan_next(sc, end, &f, &where, &e);
 	if (r < 0)
 		fail(&e);
+	d->gap_first = d->gap_last = seq;
 	if (r == 2)
 		damages_report(d, &where);
-	d->seen = true;
+	if (r == 2 && where.last > seq)
+		d->gap_last = where.last;
+	else if (r == 1 && f.seq > seq)
+		d->gap_last = f.seq - 1;
+	else if (r == 0)
+		d->gap_last = end;
+	scan_free(sc);
 }
 
-int damages_get(struct damages *d, struct evlog *s, uint64_t seq, struct frame *f)
+bool damages_get(struct damages *d, struct evlog *s, uint64_t seq, struct frame *f)
 {
-	int r = get(s, seq, f);
+	if (get(s, seq, f))
+		return true;
+	if (seq > 0 && seq <= evlog_durable(s) && (seq < d->gap_first || seq > d->gap_last))
+		explain(d, s, seq);
+	return false;
+}
 
-	if (r < 0 && !(d->seen && seq >= d->last.first && seq <= d->last.last))
-		locate(d, s, seq);
+struct scan *damages_scan(struct evlog *s, uint64_t first)
+{
+	struct err e;
+	struct scan *sc = scan_new(s, first, &e);
+
+	if (sc == NULL)
+		fail(&e);
+	return sc;
+}
+
+bool damages_next(struct damages *d, struct scan *sc, uint64_t last, struct frame *f)
+{
+	struct damage where;
+	struct err e;
+	int r;
+
+	while ((r = scan_next(sc, last, f, &where, &e)) == 2)
+		damages_report(d, &where);
+	if (r < 0)
+		fail(&e);
 	return r > 0;
 }
 
@@ -81,26 +119,19 @@ void seqs_push(struct seqs *q, uint64_t seq)
 	q->v[q->len++] = seq;
 }
 
-/* The same by reading all of the log, which also tells where it is damaged. */
+/*
+ * The same by reading all of the log, which also tells where it is damaged.  It need not be: what
+ * repair took out leaves a gap in the chain, too.
+ */
 static void gather_by_scan(struct damages *d, struct evlog *s, struct span stream, uint32_t from,
                            uint32_t to, uint64_t end, struct seqs *seqs)
 {
-	struct damage where;
+	struct scan *sc = damages_scan(s, 1);
 	struct frame f;
-	struct err e;
-	struct scan *sc = scan_new(s, 1, &e);
-	int r = sc == NULL ? -1 : 1;
 
-	while (r > 0) {
-		r = scan_next(sc, end, &f, &where, &e);
-		if (r == 2)
-			damages_report(d, &where);
-		else if (r == 1 && span_is(f.stream, stream) && f.version >= from &&
-		         f.version <= to)
+	while (damages_next(d, sc, end, &f))
+		if (span_is(f.stream, stream) && f.version >= from && f.version <= to)
 			seqs_push(seqs, f.seq);
-	}
-	if (r < 0)
-		fail(&e);
 	scan_free(sc);
 }
 
@@ -112,11 +143,8 @@ void damages_gather(struct damages *d, struct evlog *s, struct span stream, uint
 	seqs->len = 0;
 	if (evlog_gather(s, stream, from, to, end, seqs, &e) == 0)
 		return;
-	if (e.code != EVLOG_DAMAGED)
+	if (!damages_cause(&e))
 		fail(&e);
 	seqs->len = 0;
 	gather_by_scan(d, s, stream, from, to, end, seqs);
-	if (!d->seen) /* every line is sound, what one of them points to is not */
-		tool_warn("damaged: %s", e.msg);
-	d->seen = true;
 }

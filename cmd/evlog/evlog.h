@@ -184,7 +184,6 @@ struct writer {
 	int64_t now_ns;
 	struct rand_pool pool;
 	struct buf out;
-	unsigned since_maintain;
 	/* Of all commits: */
 	uint64_t count, known, last_sequence;
 };
@@ -278,14 +277,22 @@ struct span source_of(struct buf *b, const struct evlog *s);
 
 struct damages {
 	bool seen;
-	struct damage last; /* reported */
+	struct damage last;           /* reported */
+	uint64_t gap_first, gap_last; /* sequences that are missing, and why is known */
 };
+
+/* Does an error mean that events are missing, so that a scan finds all the others? */
+bool damages_cause(const struct err *e);
 
 void damages_report(struct damages *d, const struct damage *what);
 int damages_status(const struct damages *d, int otherwise);
 
-/* evlog_get(): 1 and *f, or 0.  A damaged event is reported. */
-int damages_get(struct damages *d, struct evlog *s, uint64_t seq, struct frame *f);
+/* scan_new() and scan_next(), where damage is reported and passed over. */
+struct scan *damages_scan(struct evlog *s, uint64_t first);
+bool damages_next(struct damages *d, struct scan *sc, uint64_t last, struct frame *f);
+
+/* evlog_get(), where damage that hides the event is reported. */
+bool damages_get(struct damages *d, struct evlog *s, uint64_t seq, struct frame *f);
 
 /* evlog_gather() into *seqs, also where the stream's chain of events is broken. */
 void damages_gather(struct damages *d, struct evlog *s, struct span stream, uint32_t from,

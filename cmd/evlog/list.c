@@ -223,22 +223,12 @@ static int by_count(const void *left, const void *right, void *names)
 static int count_all(struct types *all, struct evlog *s)
 {
 	struct damages damages = {0};
-	struct damage where;
-	struct frame f;
-	struct err e;
+	struct scan *sc = damages_scan(s, 1);
 	uint64_t end = evlog_durable(s);
-	struct scan *sc = scan_new(s, 1, &e);
-	int r = sc == NULL ? -1 : 1;
+	struct frame f;
 
-	while (r > 0) {
-		r = scan_next(sc, end, &f, &where, &e);
-		if (r == 2)
-			damages_report(&damages, &where);
-		else if (r == 1)
-			count_type(all, f.type);
-	}
-	if (r < 0)
-		fail(&e);
+	while (damages_next(&damages, sc, end, &f))
+		count_type(all, f.type);
 	scan_free(sc);
 	return damages_status(&damages, TOOL_OK);
 }

@@ -52,6 +52,7 @@ int status_of(const struct err *e)
 {
 	switch (e->code) {
 	case EVLOG_DAMAGED:
+	case EVLOG_GAP:
 		return STATUS_DAMAGED;
 	case EVLOG_CONFLICT:
 		return STATUS_CONFLICT;

@@ -49,6 +49,8 @@ char *place_path(const struct place *p, bool *ret_default)
 	*ret_default = text == NULL;
 	if (text == NULL)
 		return default_path();
+	if (*text == '\0')
+		tool_dief(TOOL_CONFIG, "the store's name is empty: give a path or file:DIR");
 	if (url_parse(&url, text, &e) < 0)
 		tool_dief(TOOL_CONFIG, "store '%s': %s", text, e.msg);
 	if (url.scheme != URL_FILE)

@@ -59,7 +59,8 @@ static void write_out(struct printer *p)
 
 	if (buf_ok(&p->out, &e) < 0)
 		fail(&e);
-	tool_write(p->out.data, p->out.len);
+	if (p->out.len > 0)
+		tool_write(p->out.data, p->out.len);
 	buf_clear(&p->out);
 }
 

@@ -163,7 +163,7 @@ bool query_exists(const struct query *q, struct evlog *s, uint64_t end)
 	} else {
 		r = evlog_each_stream(s, end, find_stream, &search, &e);
 	}
-	if (r < 0 && e.code != EVLOG_DAMAGED)
+	if (r < 0 && !damages_cause(&e))
 		fail(&e);
 	/* What damage hides may exist; that there is damage, the exit status says. */
 	return r < 0 || search.found || q->kind == SELECT_ALL;

@@ -108,7 +108,7 @@ static void print_sequence(struct reading *r, uint64_t seq)
 {
 	struct frame f;
 
-	if (seq < r->begin || damages_get(&r->damages, r->s, seq, &f) == 0)
+	if (seq < r->begin || !damages_get(&r->damages, r->s, seq, &f))
 		return;
 	if (query_has_type(r->q, f.type))
 		printer_put(r->p, &f);
@@ -170,25 +170,17 @@ static bool read_names(struct reading *r)
 /* Whether an event of one of the streams was seen. */
 static bool read_log(struct reading *r)
 {
-	struct damage where;
+	struct scan *sc = damages_scan(r->s, r->begin);
 	struct frame f;
-	struct err e;
-	struct scan *sc = scan_new(r->s, r->begin, &e);
 	bool seen = false;
-	int got = sc == NULL ? -1 : 1;
 
-	while (got > 0 && left(r) > 0) {
-		got = scan_next(sc, r->end, &f, &where, &e);
-		if (got == 2)
-			damages_report(&r->damages, &where);
-		if (got != 1 || !query_has_name(r->q, f.stream))
+	while (left(r) > 0 && damages_next(&r->damages, sc, r->end, &f)) {
+		if (!query_has_name(r->q, f.stream))
 			continue;
 		seen = true;
 		if (query_has_type(r->q, f.type))
 			printer_put(r->p, &f);
 	}
-	if (got < 0)
-		fail(&e);
 	scan_free(sc);
 	return seen;
 }
@@ -199,7 +191,7 @@ static bool read_log_backward(struct reading *r)
 	struct frame f;
 
 	for (uint64_t seq = r->end; seq >= r->begin && left(r) > 0; seq--) {
-		if (damages_get(&r->damages, r->s, seq, &f) == 0 || !query_has_name(r->q, f.stream))
+		if (!damages_get(&r->damages, r->s, seq, &f) || !query_has_name(r->q, f.stream))
 			continue;
 		seen = true;
 		if (query_has_type(r->q, f.type))
@@ -314,16 +306,16 @@ static bool find(struct evlog *s, const struct wanted *w, struct damages *d, str
 	int r;
 
 	if (w->stream.len == 0)
-		return damages_get(d, s, w->number, f) > 0;
+		return damages_get(d, s, w->number, f);
 	if (w->number >= UINT32_MAX)
 		return false;
 	r = evlog_at(s, w->stream, version, end, f, &e);
-	if (r < 0 && e.code != EVLOG_DAMAGED)
+	if (r < 0 && !damages_cause(&e))
 		fail(&e);
 	if (r >= 0)
 		return r > 0;
 	damages_gather(d, s, w->stream, version, version, end, &seqs);
-	found = seqs.len > 0 && damages_get(d, s, seqs.v[0], f) > 0;
+	found = seqs.len > 0 && damages_get(d, s, seqs.v[0], f);
 	seqs_done(&seqs);
 	return found;
 }

@@ -141,20 +141,11 @@ static void print_last(struct tail *t, uint64_t end)
 /* All that a scan finds up to a sequence. */
 static void print_scanned(struct tail *t, struct scan *sc, uint64_t last)
 {
-	struct damage where;
 	struct frame f;
-	struct err e;
-	int r = 1;
 
-	while (r > 0 && !is_done(t)) {
-		r = scan_next(sc, last, &f, &where, &e);
-		if (r == 2)
-			damages_report(&t->damages, &where);
-		else if (r == 1 && query_has(&t->q, &f))
+	while (!is_done(t) && damages_next(&t->damages, sc, last, &f))
+		if (query_has(&t->q, &f))
 			printer_put(&t->p, &f);
-	}
-	if (r < 0)
-		fail(&e);
 }
 
 /* A reader of our output that has gone is not told by a write that never comes. */
@@ -205,26 +196,22 @@ static int follow(struct tail *t, struct scan *sc, uint64_t last)
 static int tail(struct tail *t)
 {
 	uint64_t end = evlog_durable(t->s);
-	struct scan *sc;
-	struct err e;
+	struct scan *sc = damages_scan(t->s, (t->has_after ? t->q.after : end) + 1);
 	int status = TOOL_OK;
+	bool exists;
 
 	t->deadline_ns = after(t->timeout_ns);
-	if (!t->follow && !query_exists(&t->q, t->s, end))
-		return damages_status(&t->damages, TOOL_NO);
 	printer_begin(&t->p, t->s);
 	if (!t->has_after)
 		print_last(t, end);
-	sc = scan_new(t->s, (t->has_after ? t->q.after : end) + 1, &e);
-	if (sc == NULL)
-		fail(&e);
 	print_scanned(t, sc, end);
 	printer_flush(&t->p);
+	exists = t->follow || t->p.count > 0 || query_exists(&t->q, t->s, end);
 	if (t->follow && !is_done(t))
 		status = follow(t, sc, end);
-	printer_end(&t->p, true);
+	printer_end(&t->p, exists);
 	scan_free(sc);
-	return damages_status(&t->damages, status);
+	return damages_status(&t->damages, exists ? status : TOOL_NO);
 }
 
 int tail_run(struct opts *o)

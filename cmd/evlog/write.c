@@ -13,8 +13,6 @@
 #include "evlog.h"
 #include "os/clock.h"
 
-#define MAINTAIN_EVERY 64 /* commits */
-
 void writer_init(struct writer *w)
 {
 	w->commit = commit_new();
@@ -182,11 +180,9 @@ void writer_commit(struct writer *w)
 		fail(&e);
 	}
 	commit_clear(w->commit);
-	if (++w->since_maintain == MAINTAIN_EVERY) {
-		w->since_maintain = 0;
-		if (evlog_maintain(w->store, &e) < 0)
-			fail(&e);
-	}
+	/* The events are safe by now, and the index can always be made anew. */
+	if (evlog_maintain(w->store, &e) < 0)
+		tool_warn("the index was not merged: %s", e.msg);
 }
 
 void writer_refuse(struct writer *w, const struct err *e)
