@@ -223,6 +223,21 @@ static void check_limits(struct append *a, size_t len)
 	writer_refuse(&a->writer, &e);
 }
 
+/*
+ * Is it time for a commit?  After a signal, what was read already goes out in large ones: nobody
+ * waits for the receipt of a line, and each would cost a sync.
+ */
+static bool is_full(const struct append *a)
+{
+	size_t lines = a->lines_max;
+
+	if (a->whole)
+		return false;
+	if (input_signal() != 0 && a->writer.mode == COMMIT_EACH && lines < LINES_DEFAULT)
+		lines = LINES_DEFAULT;
+	return writer_pending(&a->writer) >= lines || a->bytes >= a->bytes_max;
+}
+
 static void take_line(struct append *a, struct span line)
 {
 	struct event_parser *p = &a->writer.parser;
@@ -236,7 +251,7 @@ static void take_line(struct append *a, struct span line)
 	}
 	writer_add(&a->writer, &ev, &a->input);
 	p->expect = (struct expect){EXPECT_ANY, 0}; /* -x is about the first event */
-	if (!a->whole && (writer_pending(&a->writer) == a->lines_max || a->bytes >= a->bytes_max))
+	if (is_full(a))
 		commit(a);
 }
 
@@ -245,6 +260,7 @@ static int stop(struct append *a)
 {
 	if (a->writer.mode == COMMIT_EACH)
 		commit(a);
+	writer_settle(&a->writer);
 	return TOOL_SIGNAL + input_signal();
 }
 
@@ -261,9 +277,11 @@ static int append_lines(struct append *a)
 		case INPUT_PAUSE:
 			if (a->writer.mode == COMMIT_EACH)
 				commit(a);
+			writer_settle(&a->writer);
 			break;
 		case INPUT_END:
 			commit(a);
+			writer_settle(&a->writer);
 			return TOOL_OK;
 		case INPUT_STOP:
 			return stop(a);
@@ -290,6 +308,7 @@ static int append_raw(struct append *a)
 		fail(&e);
 	writer_add(&a->writer, &ev, &a->input);
 	writer_commit(&a->writer);
+	writer_settle(&a->writer);
 	return TOOL_OK;
 }
 

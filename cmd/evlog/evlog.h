@@ -169,6 +169,15 @@ struct origin {
 void origin_locate(const struct origin *o, struct err *e);
 void input_locate(const struct input *in, struct err *e);
 
+/* ---- syncer.c: a thread that syncs one commit while the next one is made. */
+
+struct syncer;
+
+struct syncer *syncer_start(const struct evlog *s); /* NULL: not possible, do without */
+void syncer_begin(struct syncer *y, uint64_t sequence);
+int syncer_wait(struct syncer *y, struct err *e); /* for the request that was begun */
+void syncer_stop(struct syncer *y);
+
 /* ---- write.c: events become commits, and commits receipts. */
 
 struct writer {
@@ -184,6 +193,12 @@ struct writer {
 	int64_t now_ns;
 	struct rand_pool pool;
 	struct buf out;
+	/* A commit that is written and being synced; its receipts are not yet printed. */
+	struct commit *written;
+	struct commit_result written_result;
+	bool in_flight;
+	struct syncer *syncer;
+	unsigned streak; /* commits since the input last paused */
 	/* Of all commits: */
 	uint64_t count, known, last_sequence;
 };
@@ -200,8 +215,12 @@ size_t writer_pending(const struct writer *w); /* events since the last commit *
 /* Check a stream at the next commit. */
 int writer_check(struct writer *w, struct span stream, struct expect x, struct err *e);
 
-/* Make what was added durable and print receipts; with nothing added, do nothing. */
+/*
+ * Write what was added.  While input keeps coming, the receipts of a commit may be printed only
+ * when the next one is written: writer_settle() waits for all of them.
+ */
 void writer_commit(struct writer *w);
+void writer_settle(struct writer *w);
 
 /* End with an error of the input: what was added before it stays, unless its commit is atomic. */
 _Noreturn void writer_refuse(struct writer *w, const struct err *e);

@@ -18,8 +18,8 @@ static const struct verb verbs[] = {
      "STREAM [-t TYPE] [-x VERSION] [-i ID] [-m NAME=VALUE]... [FILE|-]...\n"
      "--batch [--check STREAM=VERSION]... [FILE|-]...",
      "add events from lines of JSON", append_options, 0, "file"},
-    {"read", read_run, SELECTOR "|- [OPTION]...", "print events", read_options, 0, NULL},
-    {"tail", tail_run, SELECTOR " [-f] [OPTION]...", "print the last events, and what comes",
+    {"read", read_run, "[" SELECTOR "|-] [OPTION]...", "print events", read_options, 0, NULL},
+    {"tail", tail_run, "[" SELECTOR "] [-f] [OPTION]...", "print the last events, and what comes",
      tail_options, 0, NULL},
     {"get", get_run, "SEQUENCE|STREAM@VERSION", "print one event", get_options, 0, NULL},
     {"version", version_run, "STREAM", "print a stream's last version, or none", NULL, 0, NULL},

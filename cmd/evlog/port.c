@@ -67,12 +67,15 @@ static int import_lines(struct writer *w, struct journal *j, struct input *in)
 			break;
 		case INPUT_PAUSE:
 			writer_commit(w);
+			writer_settle(w);
 			break;
 		case INPUT_END:
 			writer_commit(w);
+			writer_settle(w);
 			return TOOL_OK;
 		case INPUT_STOP:
 			writer_commit(w);
+			writer_settle(w);
 			return TOOL_SIGNAL + input_signal();
 		case INPUT_BAD:
 			writer_refuse(w, &e);

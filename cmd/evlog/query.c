@@ -69,12 +69,11 @@ void query_select(struct query *q, const char *operand)
 
 void query_operand(struct query *q, const struct opts *o, bool allow_names)
 {
-	if (q->all) {
-		opts_need(o, 0, 0, NULL);
+	opts_need(o, 0, q->all ? 0 : 1, NULL);
+	if (o->operand_count == 0) {
 		q->kind = SELECT_ALL;
 		return;
 	}
-	opts_need(o, 1, 1, "STREAM, PREFIX* or --all");
 	if (allow_names && strcmp(o->operands[0], "-") == 0)
 		q->kind = SELECT_NAMES;
 	else
@@ -87,9 +86,9 @@ bool query_has_name(const struct query *q, struct span stream)
 	case SELECT_STREAM:
 		return span_is(q->name, stream);
 	case SELECT_PREFIX:
-		/* As a shell's * and hidden files: the store's own streams only when asked for. */
+		/* As a shell's * and hidden files: the store's own streams only by their names. */
 		return stream.len >= q->name.len && memcmp(stream.p, q->name.p, q->name.len) == 0 &&
-		       (stream.p[0] != '$' || q->name.len > 0);
+		       stream.p[0] != '$';
 	default:
 		return true;
 	}

@@ -24,7 +24,9 @@ void writer_init(struct writer *w)
 
 void writer_done(struct writer *w)
 {
+	syncer_stop(w->syncer);
 	commit_free(w->commit);
+	commit_free(w->written);
 	free(w->origins);
 	buf_done(&w->source);
 	buf_done(&w->out);
@@ -103,15 +105,12 @@ static uint64_t last_sequence(const struct commit_result *r)
 	return last;
 }
 
-static void acknowledge(struct writer *w, const struct commit_result *r)
+/* The commit is durable: say so. */
+static void print_receipts(struct writer *w, const struct commit_result *r)
 {
 	uint64_t last = last_sequence(r);
 	struct err e;
 
-	if (r->receipt_count == 0)
-		return;
-	if (evlog_sync(w->store, last, &e) < 0)
-		fail(&e);
 	buf_clear(&w->out);
 	for (size_t i = 0; i < r->receipt_count; i++) {
 		w->count += r->receipts[i].count;
@@ -127,6 +126,54 @@ static void acknowledge(struct writer *w, const struct commit_result *r)
 		tool_write(w->out.data, w->out.len);
 		tool_flush();
 	}
+}
+
+static void acknowledge(struct writer *w, const struct commit_result *r)
+{
+	struct err e;
+
+	if (r->receipt_count == 0)
+		return;
+	if (evlog_sync(w->store, last_sequence(r), &e) < 0)
+		fail(&e);
+	print_receipts(w, r);
+}
+
+/* Wait for the commit that is being synced. */
+static void land(struct writer *w)
+{
+	struct err e;
+
+	if (!w->in_flight)
+		return;
+	w->in_flight = false;
+	if (syncer_wait(w->syncer, &e) < 0)
+		fail(&e);
+	print_receipts(w, &w->written_result);
+}
+
+/*
+ * Let the commit be synced while the next one is made; worth a thread only when one commit
+ * follows on another without a pause.
+ */
+static bool take_off(struct writer *w, const struct commit_result *r)
+{
+	struct commit *written = w->commit;
+
+	if (w->streak++ == 0 || r->receipt_count == 0)
+		return false;
+	if (w->syncer == NULL)
+		w->syncer = syncer_start(w->store);
+	if (w->written == NULL)
+		w->written = commit_new();
+	if (w->syncer == NULL || w->written == NULL)
+		return false;
+	syncer_begin(w->syncer, last_sequence(r));
+	w->commit = w->written;
+	w->written = written;
+	w->written_result = *r;
+	w->in_flight = true;
+	return true;
 }
 
 static void put_expect(struct buf *b, const char *key, const struct expect *x)
@@ -159,6 +206,17 @@ int writer_check(struct writer *w, struct span stream, struct expect x, struct e
 	return commit_check(w->commit, stream, x, e);
 }
 
+/* A refused commit; in COMMIT_EACH the events before the refused one were written. */
+static _Noreturn void refuse(struct writer *w, const struct commit_result *r, struct err *e)
+{
+	if (w->mode == COMMIT_EACH)
+		acknowledge(w, r);
+	if (e->code == EVLOG_CONFLICT)
+		end_in_conflict(r, e);
+	origin_locate(&w->origins[r->bad_event], e);
+	fail(e);
+}
+
 void writer_commit(struct writer *w)
 {
 	struct commit_result r = {0};
@@ -168,26 +226,29 @@ void writer_commit(struct writer *w)
 	if (commit_count(w->commit) == 0)
 		return;
 	done = evlog_commit(w->store, w->commit, w->mode, clock_wall_ns(), &r, &e);
+	land(w);
 	if (done < 0 && e.code != EVLOG_CONFLICT && e.code != EVLOG_ID_REUSED)
 		fail(&e);
-	/* In COMMIT_EACH the events before a refused one were written. */
-	if (done == 0 || w->mode == COMMIT_EACH)
+	if (done < 0)
+		refuse(w, &r, &e);
+	if (!take_off(w, &r))
 		acknowledge(w, &r);
-	if (done < 0 && e.code == EVLOG_CONFLICT)
-		end_in_conflict(&r, &e);
-	if (done < 0) {
-		origin_locate(&w->origins[r.bad_event], &e);
-		fail(&e);
-	}
 	commit_clear(w->commit);
 	/* The events are safe by now, and the index can always be made anew. */
 	if (evlog_maintain(w->store, &e) < 0)
 		tool_warn("the index was not merged: %s", e.msg);
 }
 
+void writer_settle(struct writer *w)
+{
+	land(w);
+	w->streak = 0;
+}
+
 void writer_refuse(struct writer *w, const struct err *e)
 {
 	if (w->mode == COMMIT_EACH)
 		writer_commit(w);
+	writer_settle(w);
 	fail(e);
 }

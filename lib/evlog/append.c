@@ -11,38 +11,6 @@
 #include "base/text.h"
 #include "evlog/commit_impl.h"
 
-int expect_parse(const char *p, size_t len, struct expect *ret, struct err *e)
-{
-	static const struct {
-		const char *word;
-		enum expect_kind kind;
-	} words[] = {{"any", EXPECT_ANY}, {"none", EXPECT_NONE}, {"exists", EXPECT_EXISTS}};
-	uint64_t v;
-
-	for (size_t i = 0; i < 3; i++)
-		if (len == strlen(words[i].word) && memcmp(p, words[i].word, len) == 0) {
-			*ret = (struct expect){.kind = words[i].kind};
-			return 0;
-		}
-	if (num_u64_len(p, len, 0, UINT32_MAX - 1, &v, e) < 0)
-		return err_set(
-		    e, EINVAL,
-		    "expected version '%.*s' is not any, none, exists or a version number",
-		    (int)(len > 40 ? 40 : len), p);
-	*ret = (struct expect){.kind = EXPECT_VERSION, .version = (uint32_t)v};
-	return 0;
-}
-
-void expect_text(char to[EXPECT_TEXT_MAX], const struct expect *x)
-{
-	static const char *const words[] = {"any", "none", "exists"};
-
-	if (x->kind == EXPECT_VERSION)
-		snprintf(to, EXPECT_TEXT_MAX, "%u", x->version);
-	else
-		snprintf(to, EXPECT_TEXT_MAX, "%s", words[x->kind]);
-}
-
 struct commit *commit_new(void)
 {
 	return calloc(1, sizeof(struct commit));

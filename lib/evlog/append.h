@@ -20,29 +20,6 @@
 #define COMMIT_FRAMES_MAX (192u << 20) /* of its lines in the log */
 #define COMMIT_CHECKS_MAX 64u          /* streams that are checked but not written */
 
-enum expect_kind { EXPECT_ANY, EXPECT_NONE, EXPECT_EXISTS, EXPECT_VERSION };
-
-struct expect {
-	enum expect_kind kind;
-	uint32_t version; /* the stream's last version, for EXPECT_VERSION */
-};
-
-/* "any", "none", "exists" or a version; EINVAL for anything else. */
-int expect_parse(const char *p, size_t len, struct expect *ret, struct err *e);
-/* The word or number as the user types it, NUL-terminated. */
-#define EXPECT_TEXT_MAX 16
-void expect_text(char to[EXPECT_TEXT_MAX], const struct expect *x);
-
-/* One event to be written; all spans are copied. */
-struct event {
-	struct span stream, type;
-	struct span id;    /* 1 to 255 bytes */
-	bool id_given;     /* by a caller, so that it may be known; else it is fresh and random */
-	struct span attrs; /* as in the frame: compact JSON object or "-" */
-	struct span data;  /* as in the frame */
-	struct expect expect; /* against the stream's version just before this event */
-};
-
 struct commit;
 
 struct commit *commit_new(void); /* NULL: out of memory */
@@ -81,9 +58,9 @@ enum commit_mode {
 };
 
 /*
- * Write the commit.  now_ns is the time to record.  In COMMIT_EACH an event whose id is known
- * with other content fails with EVLOG_ID_REUSED after the events before it were written
- * (*r tells).  Any other failure has written nothing.  Success is not yet durable.
+ * Write the commit.  now_ns is the time to record.  In COMMIT_EACH an event that is refused
+ * (EVLOG_CONFLICT, EVLOG_ID_REUSED) is so after the events before it were written (*r tells).  Any
+ * other failure has written nothing.  Success is not yet durable.
  */
 int evlog_commit(struct evlog *s, struct commit *c, enum commit_mode mode, int64_t now_ns,
                  struct commit_result *r, struct err *e);

@@ -259,6 +259,7 @@ int evlog_commit(struct evlog *s, struct commit *c, enum commit_mode mode, int64
 		return 0;
 	if (store_lock(s, e) < 0)
 		return -1;
+	s->epoch = ctl_get32(&s->ctl->epoch);
 	planned = plan_commit(s, c, mode, &end, r, &later);
 	if (planned < 0 && (mode == COMMIT_ATOMIC ||
 	                    (later.code != EVLOG_CONFLICT && later.code != EVLOG_ID_REUSED))) {

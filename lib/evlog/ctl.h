@@ -35,7 +35,7 @@ struct ctl {
 	uint32_t damaged;    /* damage was found: writers stop until repair */
 	uint32_t active_gen; /* W: index/active was replaced */
 	uint32_t index_gen;  /* runs or segments changed */
-	uint32_t spare;
+	uint32_t epoch;      /* W: repair has cut what was not acknowledged */
 	uint64_t commits, syncs, conflicts, rolls; /* since the page was made, for stat */
 };
 

@@ -7,7 +7,6 @@
 #include "base/json_out.h"
 #include "base/text.h"
 #include "evlog/attrs.h"
-#include "evlog/store.h"
 
 /* What a key of an input line stands for. */
 enum key {

@@ -20,8 +20,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
-#include "evlog/append.h"
-#include "evlog/frame.h"
+#include "evlog/model.h"
 
 #define EVENT_LINE_MAX (8u << 20)                             /* bytes of an input line */
 #define EVENT_RAW_MAX  ((size_t)(FRAME_DATA_MAX - 1) / 4 * 3) /* bytes of data that are no JSON */

@@ -159,21 +159,6 @@ static int look_for_id(struct evlog *s, struct commit *c, uint32_t i, enum commi
 	return 0;
 }
 
-static bool is_met(const struct expect *x, bool exists, uint32_t version)
-{
-	switch (x->kind) {
-	case EXPECT_ANY:
-		return true;
-	case EXPECT_NONE:
-		return !exists;
-	case EXPECT_EXISTS:
-		return exists;
-	case EXPECT_VERSION:
-		return exists && version == x->version;
-	}
-	return false;
-}
-
 static int conflict(struct evlog *s, struct span stream, const struct expect *x, bool exists,
                     uint32_t version, struct commit_result *r, struct err *e)
 {
@@ -279,7 +264,7 @@ static int check_unwritten(struct evlog *s, struct commit *c, struct commit_resu
 
 		if (found < 0)
 			return -1;
-		if (!is_met(&k->expect, found > 0, found > 0 ? f.version : 0))
+		if (!expect_is_met(&k->expect, found > 0, found > 0 ? f.version : 0))
 			return conflict(s, name, &k->expect, found > 0, found > 0 ? f.version : 0,
 			                r, e);
 	}
@@ -292,7 +277,7 @@ static int plan_entry(struct evlog *s, struct commit *c, uint32_t i, uint64_t se
 	const struct entry *n = &c->entries[i];
 	const struct state *st = &c->states[n->state];
 
-	if (!is_met(&n->expect, st->exists, st->version))
+	if (!expect_is_met(&n->expect, st->exists, st->version))
 		return conflict(s, entry_stream(c, n), &n->expect, st->exists, st->version, r, e);
 	return advance(s, c, i, seq, e);
 }

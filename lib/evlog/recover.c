@@ -41,7 +41,8 @@ struct walk {
 	struct damage where; /* the first */
 	uint64_t *at;        /* offset of each sound frame up to end, in order */
 	size_t count, cap;
-	uint32_t poison; /* errno of a failed sync that was not repaired */
+	uint32_t poison;  /* errno of a failed sync that was not repaired */
+	uint64_t durable; /* last, or less with a poison */
 };
 
 bool tail_has_hole(const char *p, size_t from, size_t to)
@@ -298,20 +299,30 @@ static int build_tables(struct evlog *s, const struct walk *w, int dir, struct e
 	return 0;
 }
 
-/* The file may be missing when the disk that failed to sync did not take it either. */
-static uint32_t read_poison(const struct evlog *s, bool same_boot)
+/*
+ * Sets w->poison and w->durable.  The file may be missing when the disk that failed to sync did not
+ * take it either; then ctl of this boot knows.
+ */
+static void read_poison(const struct evlog *s, struct walk *w, bool same_boot)
 {
+	uint32_t code = same_boot ? ctl_get32(&s->ctl->poison) : 0;
+	uint64_t durable = same_boot ? ctl_get(&s->ctl->durable) : UINT64_MAX;
 	struct buf b = {0};
 	struct err ignored;
-	uint32_t code = same_boot ? ctl_get32(&s->ctl->poison) : 0;
+	const char *at;
 
 	if (file_read(s->dir, POISON_NAME, 4096, &b, &ignored) == 0) {
 		buf_add_char(&b, '\0');
 		code = b.failed ? EIO : (uint32_t)strtoul(b.data, NULL, 10);
 		code = code == 0 || code > 4095 ? EIO : code;
+		at = b.failed ? NULL : strstr(b.data, "\ndurable ");
+		if (at != NULL && !same_boot)
+			durable = strtoull(at + 9, NULL, 10);
 	}
 	buf_done(&b);
-	return code;
+	w->poison = code;
+	/* What a failed sync left undecided is not durable, whatever the log holds. */
+	w->durable = code != 0 && durable < w->last ? durable : w->last;
 }
 
 /* All but durable, dirty and the magic: what the walk says. */
@@ -391,7 +402,8 @@ static int settle(struct evlog *s, struct walk *w, int fd, struct err *e)
 	                   .time_ns = w->time_ns,
 	                   .damaged = w->damaged,
 	                   .where = w->where,
-	                   .poison = w->poison};
+	                   .poison = w->poison,
+	                   .durable = w->durable};
 	return 0;
 }
 
@@ -412,6 +424,23 @@ static int attach(struct evlog *s, const struct walk *w, int index_dir, struct e
 	}
 }
 
+/* An empty segment has no last time to go on from: the one before it has. */
+static void take_time_of_seal(struct evlog *s, const struct walk *w)
+{
+	struct frame_seal seal;
+	struct segment *g;
+	struct err ignored;
+
+	if (w->count > 0 || w->base == 1 || segments_load(s, &ignored) < 0)
+		return;
+	g = segment_of(s, w->base - 1);
+	if (g != NULL && segment_map(s, g, &ignored) == 0 && g->size > FRAME_SEAL_LEN &&
+	    frame_get_seal(g->map + g->size - FRAME_SEAL_LEN, FRAME_SEAL_LEN, s->salt, &seal) ==
+	        FRAME_OK &&
+	    s->ctl->time_ns < seal.time_max)
+		ctl_set(&s->ctl->time_ns, seal.time_max);
+}
+
 static void note_walk_damage(struct evlog *s, const struct walk *w)
 {
 	if (w->damaged)
@@ -427,7 +456,6 @@ int store_recover(struct evlog *s, struct err *e)
 	bool known = memcmp(c->magic, CTL_MAGIC, 8) == 0 && memcmp(c->uuid, s->uuid, 16) == 0;
 	bool same_boot = known && memcmp(c->boot_id, s->boot_id, 16) == 0;
 	uint64_t had = same_boot ? ctl_get(&c->durable) : 0;
-	uint32_t poison = read_poison(s, same_boot);
 	char name[SEGMENT_NAME_MAX];
 	struct walk w = {0};
 	uint64_t base;
@@ -449,14 +477,14 @@ int store_recover(struct evlog *s, struct err *e)
 	fd = file_open(s->io, s->log_dir, name, O_RDWR, 0, e);
 	if (fd < 0 || walk_file(s, fd, base, &w, e) < 0)
 		goto out;
-	w.poison = poison;
+	read_poison(s, &w, same_boot);
 	if (settle(s, &w, fd, e) < 0 || (had > w.last && record_loss(s, w.last + 1, had, e) < 0))
 		goto out;
 	fill_ctl(s, &w);
 	if (attach(s, &w, s->index_dir, e) < 0 || store_stamp(s, e) < 0)
 		goto out;
-	/* What a failed sync left undecided is not durable, whatever the log holds. */
-	ctl_set(&c->durable, poison != 0 && same_boot && had < w.last ? had : w.last);
+	take_time_of_seal(s, &w);
+	ctl_set(&c->durable, w.durable);
 	memcpy(c->magic, CTL_MAGIC, 8);
 	ctl_set32(&c->dirty, 0);
 	note_walk_damage(s, &w);
@@ -487,7 +515,7 @@ int store_recover_private(struct evlog *s, struct err *e)
 		return -1;
 	if (walk_file(s, fd, base, &w, e) < 0)
 		goto out;
-	w.poison = read_poison(s, same_boot);
+	read_poison(s, &w, same_boot);
 	if (!same_boot)
 		memset(c, 0, sizeof(*c));
 	fill_ctl(s, &w);
@@ -503,7 +531,7 @@ int store_recover_private(struct evlog *s, struct err *e)
 		store_note(s, LOST_NOTE, (unsigned long long)s->lost_first,
 		           (unsigned long long)s->lost_last);
 	}
-	ctl_set(&c->durable, same_boot && had < w.last ? had : w.last);
+	ctl_set(&c->durable, same_boot && had < w.durable ? had : w.durable);
 	note_walk_damage(s, &w);
 	r = 0;
 out:

@@ -156,34 +156,36 @@ static int load_file(struct evlog *s, const char *name, struct buf *b, struct er
  * Mend one segment.  Sealed: its events go up to `last`; the active one: up to its last complete
  * commit, what follows is left to recovery.
  */
-static int mend_segment(struct evlog *s, uint64_t base, uint64_t last, bool sealed, finding_fn *fn,
-                        void *arg, struct err *e)
+static int mend_segment(struct mend *m, uint64_t base, uint64_t last, bool sealed, struct err *e)
 {
-	struct mend m = {.s = s, .next = base, .fn = fn, .arg = arg};
+	struct evlog *s = m->s;
 	char name[SEGMENT_NAME_MAX];
 	struct buf old = {0};
 	int r = -1;
 
+	m->next = base;
+	m->first_time_ns = 0;
+	m->changed = false;
 	segment_name(name, base);
-	snprintf(m.file, sizeof(m.file), "log/%s", name);
-	put_head(&m, base);
-	if (load_file(s, name, &old, e) < 0 || copy_lines(&m, old.data, old.len, last, e) < 0)
+	snprintf(m->file, sizeof(m->file), "log/%s", name);
+	put_head(m, base);
+	if (load_file(s, name, &old, e) < 0 || copy_lines(m, old.data, old.len, last, e) < 0)
 		goto out;
 	if (sealed)
-		put_seal(&m, base);
-	if (buf_ok(&m.out, e) < 0)
+		put_seal(m, base);
+	if (buf_ok(&m->out, e) < 0)
 		goto out;
 	/* An active segment that is whole so far may have a torn tail: recovery cuts that. */
-	if (!(old.len == m.out.len || (!sealed && old.len > m.out.len && !m.changed)) ||
-	    memcmp(old.data, m.out.data, m.out.len) != 0) {
+	if (!(old.len == m->out.len || (!sealed && old.len > m->out.len && !m->changed)) ||
+	    memcmp(old.data, m->out.data, m->out.len) != 0) {
 		if ((old.len > 0 && store_save_lost(s, base, 0, old.data, old.len, e) < 0) ||
-		    file_replace(s->io, s->log_dir, name, m.out.data, m.out.len, s->mode, e) < 0)
+		    file_replace(s->io, s->log_dir, name, m->out.data, m->out.len, s->mode, e) < 0)
 			goto out;
 	}
 	r = 0;
 out:
 	buf_done(&old);
-	buf_done(&m.out);
+	buf_done(&m->out);
 	return r;
 }
 
@@ -204,6 +206,7 @@ static uint64_t last_complete(struct evlog *s, uint64_t base, const struct buf *
 
 static int mend_log(struct evlog *s, finding_fn *fn, void *arg, struct err *e)
 {
+	struct mend m = {.s = s, .fn = fn, .arg = arg};
 	uint64_t *base = NULL;
 	ssize_t n = segment_bases(s->log_dir, &base, e);
 	char name[SEGMENT_NAME_MAX];
@@ -212,15 +215,15 @@ static int mend_log(struct evlog *s, finding_fn *fn, void *arg, struct err *e)
 
 	/* Events before the first segment that is there, if its predecessors are gone. */
 	if (n > 0 && base[0] > 1)
-		r = mend_segment(s, 1, base[0] - 1, true, fn, arg, e);
+		r = mend_segment(&m, 1, base[0] - 1, true, e);
 	for (ssize_t i = 0; r == 0 && i + 1 < n; i++)
-		r = mend_segment(s, base[i], base[i + 1] - 1, true, fn, arg, e);
+		r = mend_segment(&m, base[i], base[i + 1] - 1, true, e);
 	if (r == 0 && n > 0) {
 		segment_name(name, base[n - 1]);
 		r = load_file(s, name, &b, e);
 		if (r == 0)
-			r = mend_segment(s, base[n - 1], last_complete(s, base[n - 1], &b), false,
-			                 fn, arg, e);
+			r = mend_segment(&m, base[n - 1], last_complete(s, base[n - 1], &b), false,
+			                 e);
 	}
 	buf_done(&b);
 	free(base);
@@ -253,6 +256,7 @@ static int cut_undecided(struct evlog *s, finding_fn *fn, void *arg, struct err 
 			err_sys(e, "cut 'log/%s'", name);
 			goto out;
 		}
+		__atomic_add_fetch(&c->epoch, 1, __ATOMIC_ACQ_REL);
 		f.where.offset = at;
 		f.where.bytes = b.len - at;
 		f.where.first = durable + 1;

@@ -99,7 +99,10 @@ static int follow_ctl(struct evlog *s, struct err *e)
 	uint64_t base = ctl_get(&s->ctl->base);
 	uint32_t gen = ctl_get32(&s->ctl->active_gen);
 
-	if (base != s->log_base && store_open_log(s, base, e) < 0)
+	if (base == s->log_base && follows(s, base, gen))
+		return 0;
+	/* Also for new tables of the same base: repair may have put another file in its place. */
+	if (store_open_log(s, base, e) < 0)
 		return -1;
 	if (follows(s, base, gen))
 		return 0;
@@ -339,11 +342,8 @@ static int open_store(struct evlog *s, const char *path, struct err *e)
 	if (full == NULL)
 		return err_set(e, errno == ENOENT || errno == ENOTDIR ? EVLOG_NO_STORE : errno,
 		               "open store: %s", strerror(errno));
-	s->name = strdup(strrchr(full, '/') + 1);
+	s->path = full;
 	s->dir = file_open_dir(s->io, AT_FDCWD, full, e);
-	free(full);
-	if (s->name == NULL)
-		return err_set(e, ENOMEM, "out of memory");
 	if (s->dir < 0)
 		return -1;
 	remote = file_remote_type(s->dir);
@@ -384,6 +384,7 @@ struct evlog *evlog_open(const char *path, const struct evlog_config *cfg, struc
 		return NULL;
 	}
 	s->ret_note = NULL;
+	s->epoch = ctl_get32(&s->ctl->epoch);
 	return s;
 }
 
@@ -407,46 +408,16 @@ void evlog_close(struct evlog *s)
 	file_close(s->io, s->log_dir);
 	file_close(s->io, s->dir);
 	buf_done(&s->frame);
-	free(s->name);
+	free(s->path);
 	free(s);
+}
+
+const char *evlog_path(const struct evlog *s)
+{
+	return s->path;
 }
 
 const char *evlog_name(const struct evlog *s)
 {
-	return s->name;
-}
-
-static bool is_name_byte(unsigned char c)
-{
-	return c > 0x20 && c != 0x7f;
-}
-
-int evlog_check_name(const char *what, const char *p, size_t len, struct err *e)
-{
-	if (len == 0)
-		return err_set(e, EVLOG_BAD_EVENT, "%s is empty", what);
-	if (len > FRAME_NAME_MAX)
-		return err_set(e, EVLOG_BAD_EVENT, "%s has %zu bytes, at most %u are possible",
-		               what, len, FRAME_NAME_MAX);
-	for (size_t i = 0; i < len; i++)
-		if (!is_name_byte((unsigned char)p[i]))
-			return err_set(e, EVLOG_BAD_EVENT,
-			               "%s '%.*s' has a space or a control character", what,
-			               (int)len, p);
-	if (!text_is_utf8(p, len))
-		return err_set(e, EVLOG_BAD_EVENT, "%s is no UTF-8", what);
-	return 0;
-}
-
-int evlog_check_stream(const char *p, size_t len, struct err *e)
-{
-	if (evlog_check_name("stream name", p, len, e) < 0)
-		return -1;
-	if (p[0] == '-')
-		return err_set(e, EVLOG_BAD_EVENT, "stream name '%.*s' begins with '-'", (int)len,
-		               p);
-	if (memchr(p, '/', len) != NULL || memchr(p, '*', len) != NULL)
-		return err_set(e, EVLOG_BAD_EVENT, "stream name '%.*s' has a '/' or a '*'",
-		               (int)len, p);
-	return 0;
+	return strrchr(s->path, '/') + 1;
 }

@@ -23,24 +23,12 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "evlog/frame.h"
+#include "evlog/model.h"
 #include "os/file.h"
 
 #define EVLOG_SEGMENT_MIN     (16u << 10)
 #define EVLOG_SEGMENT_DEFAULT (64u << 20)
 #define EVLOG_SEGMENT_MAX     (1u << 30)
-
-enum evlog_error {
-	EVLOG_DAMAGED = 1000, /* the log is damaged; what is sound can be read */
-	EVLOG_POISONED,       /* a sync failed; writers stop until repair */
-	EVLOG_CONFLICT,       /* the stream is not at the expected version */
-	EVLOG_ID_REUSED,      /* an id is known with other content, or a commit is partly known */
-	EVLOG_NO_STORE,       /* there is no store here */
-	EVLOG_FOREIGN,   /* a store of another version, or on a file system that crosses hosts */
-	EVLOG_BAD_EVENT, /* the event itself: name, size, attribute */
-	EVLOG_GAP,       /* a stream cannot be followed over an event that repair gave up */
-	EVLOG_READ_ONLY  /* this user or file system cannot write here */
-};
 
 struct evlog;
 
@@ -70,6 +58,9 @@ struct evlog *evlog_open(const char *path, const struct evlog_config *cfg, struc
                          struct err *e);
 void evlog_close(struct evlog *s);
 
+/* The store's path, absolute, as it was when it was opened. */
+const char *evlog_path(const struct evlog *s);
+
 /* The last component of the store's path: events without a source come from "/evlog/NAME". */
 const char *evlog_name(const struct evlog *s);
 
@@ -78,10 +69,5 @@ uint64_t evlog_durable(const struct evlog *s);
 
 /* Wait until evlog_durable() passes `seen`, or timeout_ms; true when it did. */
 bool evlog_wait(struct evlog *s, uint64_t seen, int64_t timeout_ms);
-
-/* Check a stream's name: 1 to 255 bytes of UTF-8, no space, control, '/', '*', no leading '-'. */
-int evlog_check_stream(const char *p, size_t len, struct err *e);
-/* Check a type or an id: 1 to 255 bytes of UTF-8 without space or control characters. */
-int evlog_check_name(const char *what, const char *p, size_t len, struct err *e);
 
 #endif

@@ -37,7 +37,7 @@ struct segment {
 
 struct evlog {
 	const struct io *io;
-	char *name;
+	char *path;
 	int dir, log_dir, index_dir, lost_dir, lock;
 	bool writable;    /* by this user: locks and ctl can be written */
 	bool no_recover;  /* verify: look, change nothing */
@@ -71,6 +71,8 @@ struct evlog {
 	size_t run_count[2];
 	bool runs_loaded[2];
 	uint32_t index_gen; /* what the runs were loaded at */
+
+	uint32_t epoch; /* ctl.epoch at the last commit */
 
 	uint64_t lost_first, lost_last; /* acknowledged in this boot and gone; 0: none */
 

@@ -38,9 +38,10 @@ static int poisoned(const struct ctl *c, struct err *e)
  */
 void sync_poison(struct evlog *s, int code)
 {
-	char text[128];
+	char text[160];
 	struct err ignored;
-	int n = snprintf(text, sizeof(text), "%d %s\n", code, strerror(code));
+	int n = snprintf(text, sizeof(text), "%d %s\ndurable %llu\n", code, strerror(code),
+	                 (unsigned long long)ctl_get(&s->ctl->durable));
 
 	ctl_set32(&s->ctl->poison, (uint32_t)code);
 	(void)file_replace(s->io, s->dir, POISON_NAME, text, (size_t)n, s->mode, &ignored);
@@ -101,6 +102,10 @@ int evlog_sync(struct evlog *s, uint64_t sequence, struct err *e)
 			(void)futex_wait(&c->gen, gen, LEADER_CHECK_NS);
 		}
 	}
+	if (s->epoch != ctl_get32(&c->epoch))
+		return err_set(e, EVLOG_POISONED,
+		               "a sync failed, and repair has cut what it left "
+		               "undecided: the events are not acknowledged");
 	return 0;
 }
 

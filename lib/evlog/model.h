@@ -1,0 +1,59 @@
+/*
+ * model: what an event is, before it is in a store: names, expected versions, and the errors that
+ * callers tell apart.  Pure.
+ */
+#ifndef SHOAL_EVLOG_MODEL_H
+#define SHOAL_EVLOG_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "evlog/frame.h"
+
+/* Codes in struct err beside errno values. */
+enum evlog_error {
+	EVLOG_DAMAGED = 1000, /* the log is damaged; what is sound can be read */
+	EVLOG_POISONED,       /* a sync failed; writers stop until repair */
+	EVLOG_CONFLICT,       /* the stream is not at the expected version */
+	EVLOG_ID_REUSED,      /* an id is known with other content, or a commit is partly known */
+	EVLOG_NO_STORE,       /* there is no store here */
+	EVLOG_FOREIGN,   /* a store of another version, or on a file system that crosses hosts */
+	EVLOG_BAD_EVENT, /* the event itself: name, size, attribute */
+	EVLOG_GAP,       /* a stream cannot be followed over an event that repair gave up */
+	EVLOG_READ_ONLY  /* this user or file system cannot write here */
+};
+
+enum expect_kind { EXPECT_ANY, EXPECT_NONE, EXPECT_EXISTS, EXPECT_VERSION };
+
+struct expect {
+	enum expect_kind kind;
+	uint32_t version; /* the stream's last version, for EXPECT_VERSION */
+};
+
+/* "any", "none", "exists" or a version; EINVAL for anything else. */
+int expect_parse(const char *p, size_t len, struct expect *ret, struct err *e);
+/* The word or number as the user types it, NUL-terminated. */
+#define EXPECT_TEXT_MAX 16
+void expect_text(char to[EXPECT_TEXT_MAX], const struct expect *x);
+bool expect_is_met(const struct expect *x, bool exists, uint32_t version);
+
+/* One event to be written; the spans are borrowed. */
+struct event {
+	struct span stream, type;
+	struct span id;    /* 1 to 255 bytes */
+	bool id_given;     /* by a caller, so that it may be known; else it is fresh and random */
+	struct span attrs; /* as in the frame: compact JSON object or "-" */
+	struct span data;  /* as in the frame */
+	struct expect expect; /* against the stream's version just before this event */
+};
+
+/*
+ * Names, EVLOG_BAD_EVENT: 1 to 255 bytes of UTF-8 without spaces and control characters; a stream's
+ * also without '/', '*' and a leading '-'.
+ */
+int evlog_check_name(const char *what, const char *p, size_t len, struct err *e);
+int evlog_check_stream(const char *p, size_t len, struct err *e);
+
+#endif
