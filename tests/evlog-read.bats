@@ -95,10 +95,15 @@ shop() {
 	[ -z "$output$stderr" ]
 }
 
-@test "no selector is exit 64" {
+@test "no selector is --all" {
+	shop
+	[ "$(evlog read)" = "$(evlog read --all)" ]
+	[ "$(evlog read | wc -l)" -eq 8 ]
+	[ "$(evlog tail -n 1)" = "$(evlog get 8)" ]
+}
+
+@test "two selectors are exit 64" {
 	evlog init
-	run -64 evlog read
-	run -64 evlog tail
 	run -64 evlog read a b
 	run -64 evlog read a --all
 }

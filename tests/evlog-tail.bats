@@ -184,7 +184,7 @@ follow() {
 	wait_for 20 has_lines 20 out
 	stop $!
 	# Of the last commit the receipt may have been cut off with its process, not more.
-	[ "$(lines_in out)" -le $(($(lines_in receipts) + 1)) ]
+	[ "$(lines_in out)" -le $(($(receipts_sum receipts) + 1)) ]
 	[ "$(lines_in out)" -le $(($(evlog version a) + 1)) ]
 }
 

@@ -179,6 +179,7 @@ static void choose_mode(struct append *a)
 		p->form = p->type.len > 0 ? EVENT_DATA : EVENT_OBJECT;
 	a->whole = a->atomic || a->expects || p->id.len > 0 || (a->batch && !pieces);
 	a->writer.mode = a->whole || a->batch ? COMMIT_ATOMIC : COMMIT_EACH;
+	a->writer.prompt = a->each || a->commit == 1;
 	a->lines_max = a->commit > 0 ? a->commit : a->each ? 1 : LINES_DEFAULT;
 	if (a->whole)
 		a->lines_max = p->id.len > 0 ? 1 : COMMIT_EVENTS_MAX;

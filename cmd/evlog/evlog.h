@@ -184,6 +184,7 @@ struct writer {
 	struct evlog *store;
 	enum commit_mode mode;
 	bool receipts; /* print them */
+	bool prompt;   /* each as soon as its commit is durable, whatever that costs */
 	struct event_parser parser;
 	/* private: */
 	struct buf source;

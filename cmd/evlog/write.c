@@ -160,7 +160,7 @@ static bool take_off(struct writer *w, const struct commit_result *r)
 {
 	struct commit *written = w->commit;
 
-	if (w->streak++ == 0 || r->receipt_count == 0)
+	if (w->prompt || w->streak++ == 0 || r->receipt_count == 0)
 		return false;
 	if (w->syncer == NULL)
 		w->syncer = syncer_start(w->store);
