@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "evlog.h"
 
+#define NAMES_AT_ONCE 64 /* of "read -" */
+
 const struct opt read_options[] = {
     {OPT_ALL, "all", NULL, NULL, "events of all streams, in the order of the store"},
     {OPT_FROM, "from", "VERSION", NULL, "of a stream: from this version on"},
@@ -129,38 +131,76 @@ static void read_stream(struct reading *r, struct span stream)
 		print_sequence(r, seqs->v[r->q->reverse ? seqs->len - 1 - i : i]);
 }
 
+/* Names that were read together, to be looked up together. */
+struct names {
+	struct buf text;
+	struct span name[NAMES_AT_ONCE];
+	size_t count;
+};
+
+static void add_name(struct names *n, const struct input *in, struct span name, struct printer *p)
+{
+	struct err e;
+
+	if (evlog_check_stream(name.p, name.len, &e) < 0) {
+		input_locate(in, &e);
+		printer_flush(p);
+		fail(&e);
+	}
+	/* Where the text will move to is known when all of it is there. */
+	n->name[n->count++] = (struct span){NULL, name.len};
+	buf_add(&n->text, name.p, name.len);
+}
+
+/* Whether all of these streams exist. */
+static bool read_together(struct reading *r, struct names *n)
+{
+	struct query one = *r->q;
+	const char *at = n->text.data;
+	bool all = true;
+	struct err e;
+
+	if (buf_ok(&n->text, &e) < 0)
+		fail(&e);
+	for (size_t i = 0; i < n->count; at += n->name[i++].len)
+		n->name[i].p = at;
+	evlog_warm(r->s, n->name, n->count);
+	one.kind = SELECT_STREAM;
+	for (size_t i = 0; i < n->count; i++) {
+		one.name = n->name[i];
+		read_stream(r, one.name);
+		if (r->seqs.len == 0 && !query_exists(&one, r->s, r->end))
+			all = false;
+	}
+	n->count = 0;
+	buf_clear(&n->text);
+	return all;
+}
+
 /* Names on stdin, one a line; whether all of these streams exist. */
 static bool read_names(struct reading *r)
 {
-	struct query one = *r->q;
+	struct names names = {.count = 0};
+	enum input_step step = INPUT_LINE;
 	struct input in;
 	struct span name;
 	struct err e;
 	bool all = true;
 
 	input_open(&in, (char *[]){NULL});
-	for (;;) {
-		enum input_step step = input_next(&in, &name, &e);
-
-		if (step == INPUT_PAUSE) {
-			printer_flush(r->p);
-			continue;
-		}
-		if (step == INPUT_BAD)
-			fail(&e);
-		if (step != INPUT_LINE)
-			break;
-		if (evlog_check_stream(name.p, name.len, &e) < 0) {
-			input_locate(&in, &e);
-			printer_flush(r->p);
-			fail(&e);
-		}
-		one.kind = SELECT_STREAM;
-		one.name = name;
-		read_stream(r, name);
-		if (r->seqs.len == 0 && !query_exists(&one, r->s, r->end))
+	while (step == INPUT_LINE || step == INPUT_PAUSE) {
+		step = input_next(&in, &name, &e);
+		if (step == INPUT_LINE)
+			add_name(&names, &in, name, r->p);
+		if ((step != INPUT_LINE || names.count == NAMES_AT_ONCE) &&
+		    !read_together(r, &names))
 			all = false;
+		if (step == INPUT_PAUSE)
+			printer_flush(r->p);
 	}
+	if (step == INPUT_BAD)
+		fail(&e);
+	buf_done(&names.text);
 	input_close(&in);
 	return all;
 }

@@ -1,9 +1,9 @@
 /* lookup: what the index points at, confirmed by the log. */
-#include "evlog/store_impl.h"
+#include <string.h>
 
 #include "base/hash.h"
-
-#include <string.h>
+#include "evlog/read.h"
+#include "evlog/store_impl.h"
 
 /*
  * The n-th key of a stream (b empty), or the key of an id in a stream.  Names hold no NUL, so
@@ -66,4 +66,71 @@ int lookup_id(struct evlog *s, struct span stream, struct span id, struct frame 
 			return 1;
 	}
 	return r;
+}
+
+static const void *offset_place(struct evlog *s, uint64_t seq)
+{
+	struct segment *g;
+
+	if (seq >= s->log_base)
+		return seq - s->log_base < s->active.capacity ? &s->active.offset[seq - s->log_base]
+		                                              : NULL;
+	g = segment_of(s, seq);
+	return g == NULL || g->offset == NULL ? NULL : &g->offset[seq - g->base];
+}
+
+/* NULL where it is not mapped: then it is read, and there is nothing to fetch ahead. */
+static const char *frame_place(struct evlog *s, uint64_t seq)
+{
+	const uint32_t *offset = offset_place(s, seq);
+	const struct segment *g;
+
+	if (offset == NULL)
+		return NULL;
+	if (seq >= s->log_base)
+		return s->locked && s->log_map != NULL ? s->log_map + *offset : NULL;
+	g = segment_of(s, seq);
+	return *offset < g->size ? g->map + *offset : NULL;
+}
+
+/*
+ * A lookup is three dependent misses of the cache: index, offset, frame.  For many streams at once
+ * each step is begun for all before the next one needs it.
+ */
+void lookup_warm(struct evlog *s, const uint64_t *keys, size_t n)
+{
+	uint64_t seqs[LOOKUP_WARM_MAX];
+	struct err ignored;
+
+	if (n > LOOKUP_WARM_MAX || index_load(s, RUN_HEADS, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		index_prefetch(s, RUN_HEADS, keys[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (index_head(s, keys[i], &seqs[i], &ignored) <= 0)
+			seqs[i] = 0;
+		else
+			__builtin_prefetch(offset_place(s, seqs[i]));
+	}
+	for (size_t i = 0; i < n; i++) {
+		const char *line = seqs[i] == 0 ? NULL : frame_place(s, seqs[i]);
+
+		for (size_t at = 0; line != NULL && at < LOOKUP_WARM_BYTES; at += 64)
+			__builtin_prefetch(line + at);
+	}
+}
+
+void evlog_warm(struct evlog *s, const struct span *streams, size_t n)
+{
+	uint64_t keys[LOOKUP_WARM_MAX];
+
+	while (n > 0) {
+		size_t some = n < LOOKUP_WARM_MAX ? n : LOOKUP_WARM_MAX;
+
+		for (size_t i = 0; i < some; i++)
+			keys[i] = key_of(s, streams[i], (struct span){"", 0}, 0);
+		lookup_warm(s, keys, some);
+		streams += some;
+		n -= some;
+	}
 }

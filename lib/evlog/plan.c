@@ -329,15 +329,24 @@ static int plan_atomic(struct evlog *s, struct commit *c, struct commit_result *
 	return 0;
 }
 
-/* The index' cache lines are on their way while the first events are being looked at. */
-static void prefetch(struct evlog *s, struct commit *c)
+/* What the first lookups need is on its way while the later ones are still being listed. */
+static void warm(struct evlog *s, struct commit *c)
 {
+	uint64_t keys[LOOKUP_WARM_MAX];
+	size_t n = 0;
+
 	for (uint32_t i = 0; i < c->count; i++) {
-		index_prefetch(s, RUN_HEADS, c->entries[i].stream_key);
-		if (c->entries[i].id_given)
-			index_prefetch(s, RUN_IDS, c->entries[i].id_key);
+		const struct entry *x = &c->entries[i];
+
+		if (x->id_given)
+			index_prefetch(s, RUN_IDS, x->id_key);
 		else
-			active_prefetch_id(&s->active, c->entries[i].id_key);
+			active_prefetch_id(&s->active, x->id_key);
+		keys[n++] = x->stream_key;
+		if (n == LOOKUP_WARM_MAX || i + 1 == c->count) {
+			lookup_warm(s, keys, n);
+			n = 0;
+		}
 	}
 }
 
@@ -355,7 +364,7 @@ int plan_commit(struct evlog *s, struct commit *c, enum commit_mode mode, uint32
 		c->entries[i].known = false;
 	if (index_load(s, RUN_HEADS, e) < 0 || (c->given > 0 && index_load(s, RUN_IDS, e) < 0))
 		return -1;
-	prefetch(s, c);
+	warm(s, c);
 	if (mode == COMMIT_EACH)
 		return plan_each(s, c, ret_end, r, e);
 	result = plan_atomic(s, c, r, e);

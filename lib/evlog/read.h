@@ -43,6 +43,12 @@ int evlog_get(struct evlog *s, uint64_t seq, struct frame *f, struct err *e);
 int evlog_head(struct evlog *s, struct span stream, uint64_t at_most, struct frame *f,
                struct err *e);
 
+/*
+ * Streams that will be read next, at best some dozens: what their lookups need is fetched for all
+ * at once.  A hint that changes nothing but the time they take.
+ */
+void evlog_warm(struct evlog *s, const struct span *streams, size_t n);
+
 /* The event of a stream at a version: 1, 0, -1.  O(log versions) steps. */
 int evlog_at(struct evlog *s, struct span stream, uint32_t version, uint64_t at_most,
              struct frame *f, struct err *e);

@@ -332,7 +332,20 @@ static int lock_as_it_is(struct evlog *s, struct err *e)
 	if (file_lock(s->lock, LOCK_WRITER, FILE_LOCK_EXCLUSIVE, s->lock_timeout_ms, e) < 0)
 		return err_wrap(e, "wait for other writers");
 	s->locked = true;
+	/* Nobody may go on to merge runs of a log that is changed meanwhile. */
+	if (file_lock(s->lock, LOCK_MAINTAIN, FILE_LOCK_EXCLUSIVE, -1, e) < 0) {
+		store_unlock(s);
+		return -1;
+	}
+	s->maintaining = true;
 	return 0;
+}
+
+static void unlock_as_it_is(struct evlog *s)
+{
+	s->maintaining = false;
+	file_unlock(s->lock, LOCK_MAINTAIN);
+	store_unlock(s);
 }
 
 static int reindex_locked(struct evlog *s, struct err *e)
@@ -352,7 +365,7 @@ int evlog_reindex(struct evlog *s, struct err *e)
 	if (r < 0)
 		return -1;
 	r = reindex_locked(s, e);
-	store_unlock(s);
+	unlock_as_it_is(s);
 	return r < 0 ? -1 : evlog_maintain(s, e);
 }
 
@@ -376,6 +389,6 @@ int evlog_repair(struct evlog *s, finding_fn *fn, void *arg, struct err *e)
 		ctl_set32(&s->ctl->damaged, 0);
 		r = reindex_locked(s, e);
 	}
-	store_unlock(s);
+	unlock_as_it_is(s);
 	return r < 0 ? -1 : evlog_maintain(s, e);
 }

@@ -91,7 +91,7 @@ static int open_active(struct scan *sc, struct err *e)
 	if (sc->seq - s->log_base < s->active.capacity)
 		at = __atomic_load_n(&s->active.offset[sc->seq - s->log_base], __ATOMIC_ACQUIRE);
 	sc->off = at >= FRAME_HEAD_LEN ? at : FRAME_HEAD_LEN;
-	sc->p = sc->buf.data;
+	sc->p = sc->buf.data != NULL ? sc->buf.data : "";
 	sc->n = sc->at = 0;
 	sc->open = true;
 	return 0;

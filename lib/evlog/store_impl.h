@@ -4,6 +4,7 @@
  *	store.c    make, open, close; the writer lock and the state it finds
  *	format.c   the FORMAT file
  *	recover.c  from the log to a good ctl and active table
+ *	walk.c     what the bytes of the active segment are
  *	segment.c  the files of the log: list, map, one frame by its sequence
  *	index.c    runs: load, look up, merge
  *	lookup.c   streams and ids: index hints confirmed by the log
@@ -153,6 +154,11 @@ void index_prefetch(struct evlog *s, enum run_family family, uint64_t key);
 int lookup_head(struct evlog *s, struct span stream, struct frame *f, uint64_t *ret_key,
                 struct err *e);
 int lookup_id(struct evlog *s, struct span stream, struct span id, struct frame *f, struct err *e);
+
+/* Have what lookups of these keys of heads need on its way into the cache. */
+#define LOOKUP_WARM_MAX   64
+#define LOOKUP_WARM_BYTES 256 /* of each frame */
+void lookup_warm(struct evlog *s, const uint64_t *keys, size_t n);
 
 /* roll.c */
 int store_roll(struct evlog *s, struct err *e);
