@@ -151,7 +151,8 @@ int evlog_gather(struct evlog *s, struct span stream, uint32_t from, uint32_t to
 		if (r == 0 || !span_is(f.stream, stream) || f.version + 1 != version)
 			return broken(stream, prev, r == 0 ? NULL : &f, e);
 	}
-	reverse(seqs->v + start, seqs->len - start);
+	if (seqs->len > start)
+		reverse(seqs->v + start, seqs->len - start);
 	return 0;
 }
 

@@ -225,6 +225,14 @@ static bool is_seal(const struct scan *sc, struct frame_seal *seal)
 	       frame_get_seal(sc->p + sc->at, sc->n - sc->at, sc->s->salt, seal) == FRAME_OK;
 }
 
+/* A seal ends the active segment only when it is no longer the active one. */
+static bool has_successor(struct scan *sc)
+{
+	struct err ignored;
+
+	return sc->fd < 0 || (store_refresh(sc->s, &ignored) == 0 && sc->s->log_base != sc->base);
+}
+
 /* One step: 1 a frame, 0 nothing yet, 2 damage, 3 look again, -1. */
 static int step(struct scan *sc, uint64_t last, struct frame *f, struct damage *d, struct err *e)
 {
@@ -251,7 +259,7 @@ static int step(struct scan *sc, uint64_t last, struct frame *f, struct damage *
 		if (more != 0)
 			return more < 0 ? -1 : 3;
 	}
-	if (is_seal(sc, &seal) && seal.last == sc->seq - 1) {
+	if (is_seal(sc, &seal) && seal.last == sc->seq - 1 && has_successor(sc)) {
 		uint64_t gap = sc->end < last ? sc->end : last;
 
 		close_segment(sc);

@@ -295,8 +295,7 @@ static int bring_in_order(struct evlog *s, struct err *e)
 	r = settle(s, e);
 	if (r == 0)
 		return 0;
-	s->why_private = *e;
-	store_note(s, "could not bring the store in order: %s; it can only be read", e->msg);
+	s->why_private = *e; /* a writer is told; a reader has all it needs in its own memory */
 	return go_private(s, e);
 }
 

@@ -54,8 +54,8 @@ int file_open(const struct io *io, int dir, const char *name, int flags, mode_t 
 	while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		return err_sys(e, "open '%s'", name);
-	/* One that was there may be somebody else's: then its mode is theirs too. */
-	if ((flags & O_CREAT) != 0)
+	/* The mode of a file that was there, and stays what it is, is its owner's business. */
+	if ((flags & O_CREAT) != 0 && (flags & (O_EXCL | O_TRUNC)) != 0)
 		(void)fchmod(fd, mode);
 	return fd;
 }

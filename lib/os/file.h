@@ -40,8 +40,9 @@ struct io {
 extern const struct io io_os;
 
 /*
- * Open, over EINTR; the error names the file.  O_CLOEXEC is added.  A file that O_CREAT makes gets
- * exactly this mode, whatever the umask: who may share a file is decided by what it is for.
+ * Open, over EINTR; the error names the file.  O_CLOEXEC is added.  A file that is new or begun
+ * anew (O_CREAT with O_EXCL or O_TRUNC) gets exactly this mode, whatever the umask: who may share
+ * it is decided by what it is for.
  */
 int file_open(const struct io *io, int dir, const char *name, int flags, mode_t mode,
               struct err *e);
@@ -67,7 +68,7 @@ int file_read(int dir, const char *name, size_t max, struct buf *b, struct err *
 /*
  * Replace a file as a whole: write NAME.tmp.PID, fsync it, rename it over NAME, fsync dir.
  * A crash leaves the old file or the new one, and maybe the temporary one.  NAME has no slash
- * (EINVAL).  The file gets the mode less the umask, as any new file.  On failure the temporary
+ * (EINVAL).  The file gets exactly this mode, as file_open() gives it.  On failure the temporary
  * file is gone and NAME is the old file; only when the fsync of dir failed, NAME is the new one
  * and a crash may still bring the old one back.  Two processes that replace the same NAME in two
  * pid namespaces need a lock.
