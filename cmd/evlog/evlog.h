@@ -174,7 +174,7 @@ void input_locate(const struct input *in, struct err *e);
 struct syncer;
 
 struct syncer *syncer_start(const struct evlog *s); /* NULL: not possible, do without */
-void syncer_begin(struct syncer *y, uint64_t sequence);
+void syncer_begin(struct syncer *y, const struct evlog *writer, uint64_t sequence);
 int syncer_wait(struct syncer *y, struct err *e); /* for the request that was begun */
 void syncer_stop(struct syncer *y);
 

@@ -108,6 +108,7 @@ int streams_run(struct opts *o)
 	bool is_long = false;
 	struct evlog *s;
 	struct err e;
+	int status;
 
 	query_init(&q);
 	q.kind = SELECT_ALL;
@@ -120,7 +121,8 @@ int streams_run(struct opts *o)
 	if (o->operand_count > 0)
 		query_select(&q, o->operands[0]);
 	s = place_open(&place);
-	if (evlog_each_stream(s, evlog_durable(s), add_stream, &all, &e) < 0)
+	status = evlog_each_stream(s, evlog_durable(s), add_stream, &all, &e);
+	if (status < 0 && e.code != EVLOG_DAMAGED)
 		fail(&e);
 	if (all.len > 0)
 		qsort_r(all.v, all.len, sizeof(*all.v), by_name, all.names.data);
@@ -129,6 +131,8 @@ int streams_run(struct opts *o)
 	evlog_close(s);
 	free(all.v);
 	buf_done(&all.names);
+	if (status < 0)
+		fail(&e);
 	return all.len > 0 || q.kind == SELECT_ALL ? TOOL_OK : TOOL_NO;
 }
 

@@ -87,9 +87,10 @@ struct syncer *syncer_start(const struct evlog *s)
 	return NULL;
 }
 
-void syncer_begin(struct syncer *y, uint64_t sequence)
+void syncer_begin(struct syncer *y, const struct evlog *writer, uint64_t sequence)
 {
 	pthread_mutex_lock(&y->lock);
+	evlog_sync_for(y->store, writer);
 	y->sequence = sequence;
 	y->busy = true;
 	pthread_cond_broadcast(&y->changed);

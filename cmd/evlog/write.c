@@ -168,7 +168,7 @@ static bool take_off(struct writer *w, const struct commit_result *r)
 		w->written = commit_new();
 	if (w->syncer == NULL || w->written == NULL)
 		return false;
-	syncer_begin(w->syncer, last_sequence(r));
+	syncer_begin(w->syncer, w->store, last_sequence(r));
 	w->commit = w->written;
 	w->written = written;
 	w->written_result = *r;

@@ -31,7 +31,8 @@ size_t commit_bytes(const struct commit *c); /* of frames so far */
 /* Add an event; EVLOG_BAD_EVENT when it is over a limit of frame.h.  Names are checked before. */
 int commit_add(struct commit *c, const struct evlog *s, const struct event *ev, struct err *e);
 
-/* Check a stream that the commit does not write.  ENOSPC beyond COMMIT_CHECKS_MAX. */
+/* Check a stream that the commit, a COMMIT_ATOMIC one, does not write.  ENOSPC beyond
+ * COMMIT_CHECKS_MAX. */
 int commit_check(struct commit *c, struct span stream, struct expect x, struct err *e);
 
 /* What became of one stream of a commit. */
@@ -70,6 +71,9 @@ int evlog_commit(struct evlog *s, struct commit *c, enum commit_mode mode, int64
  * fdatasync.  EVLOG_POISONED when it failed: the events are not acknowledged, writers stop.
  */
 int evlog_sync(struct evlog *s, uint64_t sequence, struct err *e);
+
+/* Let s, a second handle of the process, sync what `writer` has committed so far. */
+void evlog_sync_for(struct evlog *s, const struct evlog *writer);
 
 /* Merge index files when there are many; call it now and then between commits. */
 int evlog_maintain(struct evlog *s, struct err *e);

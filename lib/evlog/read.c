@@ -234,10 +234,20 @@ int evlog_count_streams(struct evlog *s, uint64_t *ret, struct err *e)
 	return r;
 }
 
+/* The newest event of a stream at or below a sequence, from its very newest one. */
+static int head_at(struct evlog *s, uint64_t seq, uint64_t at_most, struct frame *f, struct err *e)
+{
+	int r = store_frame(s, seq, f, e);
+
+	while (r > 0 && f->seq > at_most)
+		r = f->prev == 0 ? 0 : store_frame(s, f->prev, f, e);
+	return r;
+}
+
 int evlog_each_stream(struct evlog *s, uint64_t at_most, stream_fn *fn, void *arg, struct err *e)
 {
 	struct heads h = {0};
-	struct frame f;
+	struct err damage = {0};
 	int r = -1;
 
 	if (store_refresh(s, e) < 0 || index_load(s, RUN_HEADS, e) < 0 ||
@@ -245,14 +255,19 @@ int evlog_each_stream(struct evlog *s, uint64_t at_most, stream_fn *fn, void *ar
 		goto out;
 	r = 0;
 	for (size_t i = 0; i < h.len && r == 0; i++) {
-		int found = store_frame(s, h.v[i].seq, &f, e);
+		struct frame f;
+		int found = head_at(s, h.v[i].seq, at_most, &f, e);
 
-		while (found > 0 && f.seq > at_most)
-			found = f.prev == 0 ? 0 : store_frame(s, f.prev, &f, e);
-		if (found < 0)
-			r = -1;
-		else if (found > 0)
+		if (found > 0)
 			r = fn(&f, arg, e);
+		else if (found < 0 && e->code != EVLOG_DAMAGED)
+			r = -1;
+		else if (found < 0)
+			damage = *e;
+	}
+	if (r == 0 && damage.code != 0) {
+		*e = damage;
+		r = -1;
 	}
 out:
 	free(h.v);

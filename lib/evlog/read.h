@@ -68,7 +68,8 @@ void seqs_done(struct seqs *q);
 
 /*
  * Call fn for each stream: its newest event at or below a sequence, in order of sequence.
- * fn returns 0 to go on, 1 to stop, -1 for an error.
+ * fn returns 0 to go on, 1 to stop, -1 for an error.  A stream whose newest event is damaged is
+ * left out; after all the others the result is then -1 with EVLOG_DAMAGED.
  */
 typedef int stream_fn(const struct frame *head, void *arg, struct err *e);
 int evlog_each_stream(struct evlog *s, uint64_t at_most, stream_fn *fn, void *arg, struct err *e);

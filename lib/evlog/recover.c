@@ -168,6 +168,13 @@ static void fill_ctl(struct evlog *s, const struct walk *w)
 	__atomic_add_fetch(&c->index_gen, 1, __ATOMIC_ACQ_REL);
 }
 
+static bool is_temporary(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 4 && strcmp(name + n - 4, ".new") == 0;
+}
+
 /* What a crash left beside the segments, and index files of a future that did not come. */
 static void sweep(struct evlog *s, int dir, uint64_t base)
 {
@@ -175,18 +182,24 @@ static void sweep(struct evlog *s, int dir, uint64_t base)
 	struct dirent *d;
 	int fd = file_open_dir(&io_os, dir, ".", &ignored);
 	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	/* Index files that are being made belong to whoever holds this lock. */
+	bool mine = !s->maintaining &&
+	            file_try_lock(s->lock, LOCK_MAINTAIN, FILE_LOCK_EXCLUSIVE, &ignored) > 0;
 
 	if (list == NULL)
-		return;
+		goto out;
 	while ((d = readdir(list)) != NULL) {
 		enum run_family family;
 		uint64_t first, last;
 
-		if (strstr(d->d_name, ".evl.tmp.") != NULL ||
+		if (strstr(d->d_name, ".evl.tmp.") != NULL || (mine && is_temporary(d->d_name)) ||
 		    (run_parse_name(d->d_name, &family, &first, &last) && last >= base))
 			(void)s->io->unlinkat(dir, d->d_name);
 	}
 	closedir(list);
+out:
+	if (mine)
+		file_unlock(s->lock, LOCK_MAINTAIN);
 }
 
 /* The newest segment's base; a log without any gets its first. */

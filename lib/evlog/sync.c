@@ -109,6 +109,11 @@ int evlog_sync(struct evlog *s, uint64_t sequence, struct err *e)
 	return 0;
 }
 
+void evlog_sync_for(struct evlog *s, const struct evlog *writer)
+{
+	s->epoch = writer->epoch;
+}
+
 bool evlog_wait(struct evlog *s, uint64_t seen, int64_t timeout_ms)
 {
 	uint32_t gen = ctl_get32(&s->ctl->gen);

@@ -169,7 +169,7 @@ static inline bool next_line(struct lines *in, struct span *ret)
 
 	do {
 		size_t left = in->buf.len - in->begin;
-		const char *from = left > 0 ? in->buf.data + in->begin : "";
+		const char *from = in->buf.data == NULL ? "" : in->buf.data + in->begin;
 		const char *lf = memchr(from + scanned, '\n', left - scanned);
 
 		if (lf != NULL) {

@@ -38,30 +38,29 @@ die() {
 must() { "$@" || die "failed: $*"; }
 calc() { awk "BEGIN { printf \"$1\", $2 }"; }
 
-# ---- Results: a line "VALUE KIB" for each run, in a file for each side of each measure.
+# ---- Results: a line "SECONDS KIB CPU" for each run, in a file for each side of each measure.
 
 median() { sort -g "result/$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+cpu() { sort -g -k 3,3 "result/$1" | awk '{ v[NR] = $3 } END { print v[int((NR + 1) / 2)] }'; }
 peak() { awk '$2 > m { m = $2 } END { printf "%.0f", m / 1024 }' "result/$1"; }
 
-# timed SIDE COMMAND...: seconds and peak memory of a command, which may stand in a pipeline.
+# timed SIDE COMMAND...: seconds, peak memory and seconds of CPU of a command, which may stand in
+# a pipeline.
 timed() {
-	local side=$1 seconds kib
+	local side=$1 seconds kib user system
 	shift
 	rm -f result/.one
 	must bench_time -o result/.one "$@"
-	read -r seconds _ kib _ <result/.one
-	echo "$seconds $kib" >>"result/$side"
+	read -r seconds _ kib user system <result/.one
+	echo "$seconds $kib $(calc '%.3f' "$user + $system")" >>"result/$side"
 }
 # What was written before must not reach the disk during what is measured now.
 settle() { sync -f .; }
 
-header() {
-	printf '%-42s %14s %14s %7s  %-9s %s\n' \
-	    measure ours peer ratio target 'peak memory'
-}
+# row NAME OURS [PEER [RATIO [TARGET [MEMORY [CPU]]]]]
 row() {
 	[ ! -e failed ] || exit 1
-	printf '%-42s %14s %14s %7s  %-9s %s\n' "$@"
+	printf '%-40s %13s %13s %6s  %-9s %-14s %s\n' "$1" "$2" "${3-}" "${4-}" "${5-}" "${6-}" "${7-}"
 }
 
 # rate_row NAME SIDE PEER COUNT TARGET: how many in a second, out of seconds.
@@ -69,7 +68,8 @@ rate_row() {
 	local ours peer
 	ours=$(median "$2") peer=$(median "$3")
 	row "$1" "$(calc '%.0f/s' "$4 / $ours")" "$(calc '%.0f/s' "$4 / $peer")" \
-	    "$(calc '%.1f' "$peer / $ours")" "$5" "$(peak "$2") / $(peak "$3") MiB"
+	    "$(calc '%.1f' "$peer / $ours")" "$5" \
+	    "$(peak "$2") / $(peak "$3") MiB" "$(calc '%.2f / %.2f s' "$(cpu "$2"), $(cpu "$3")")"
 }
 
 # ---- Stores.
@@ -159,11 +159,11 @@ measure_4_writers() {
 	local ours peer
 	ours=$(median writers.ours) peer=$(median writers.peer)
 	row "$WRITERS writers, a commit each line" "$ours/s" "$peer/s" \
-	    "$(calc '%.1f' "$ours / $peer")" '>= 3' ''
+	    "$(calc '%.1f' "$ours / $peer")" '>= 3'
 	row '  worst wait of a commit' "$(most writers.ours 2) ms" \
-	    "$(most writers.peer 2) ms" '' '' ''
-	row '  slowest process' "$(least writers.ours 3)/s" "$(least writers.peer 3)/s" '' '> 0' ''
-	row '  fastest process' "$(most writers.ours 4)/s" "$(most writers.peer 4)/s" '' '' ''
+	    "$(most writers.peer 2) ms"
+	row '  slowest process' "$(least writers.ours 3)/s" "$(least writers.peer 3)/s" '' '> 0'
+	row '  fastest process' "$(most writers.ours 4)/s" "$(most writers.peer 4)/s"
 }
 
 # Both sides full, for the measures that read.
@@ -223,11 +223,11 @@ measure_7_one_append() {
 	settle
 	processes -i one evlog append -s single order-1 -- bench_floor floor -- bench_floor -- \
 	    evlog version -s single order-1 -- sqlite_peer each single.db order-1
-	row 'one append; empty program + fdatasync' "$(ms "${p50[0]}")" "$(ms "${p50[1]}")" '' '' ''
-	row '  difference' "$(ms "${p50[0]} - ${p50[1]}")" '' '' '< 1 ms' ''
-	row '  one version; empty program' "$(ms "${p50[3]}")" "$(ms "${p50[2]}")" '' '' ''
+	row 'one append; empty program + fdatasync' "$(ms "${p50[0]}")" "$(ms "${p50[1]}")"
+	row '  difference' "$(ms "${p50[0]} - ${p50[1]}")" '' '' '< 1 ms'
+	row '  one version; empty program' "$(ms "${p50[3]}")" "$(ms "${p50[2]}")"
 	row '  beside one sqlite_peer' '' "$(ms "${p50[4]}")" \
-	    "$(calc '%.1f' "${p50[4]} / ${p50[0]}")" '' ''
+	    "$(calc '%.1f' "${p50[4]} / ${p50[0]}")"
 }
 
 measure_8_follow() {
@@ -237,11 +237,11 @@ measure_8_follow() {
 	settle
 	us=$(evlog_follow follow follow.in "$FOLLOWED") || die "failed: evlog_follow"
 	read -ra us <<<"$us"
-	row 'tail -f: line to printed event, p50' "${us[0]} us" '' '' '' ''
-	row '  p99' "${us[1]} us" '' '' '< 2000 us' ''
-	row '  max' "${us[2]} us" '' '' '' ''
-	row '  line to receipt, p50 p99 max' "${us[3]} ${us[4]} ${us[5]}" '' '' '' ''
-	row '  receipt to printed event, p50 p99 max' "${us[6]} ${us[7]} ${us[8]}" '' '' '' ''
+	row 'tail -f: line to printed event, p50' "${us[0]} us"
+	row '  p99' "${us[1]} us" '' '' '< 2000 us'
+	row '  max' "${us[2]} us"
+	row '  line to receipt, p50 p99 max' "${us[3]} ${us[4]} ${us[5]}"
+	row '  receipt to printed event, p50 p99 max' "${us[6]} ${us[7]} ${us[8]}"
 }
 
 # A verb and an append at the size that the big store has now; the empty program for scale.
@@ -249,8 +249,8 @@ at_size() {
 	settle
 	processes -i one evlog version -s big order-1 -- evlog append -s big order-1 -q -- \
 	    bench_floor
-	row "version of a stream at $1 events" "$(ms "${p50[0]}")" "$(ms "${p50[2]}")" '' same ''
-	row "one append at $1 events" "$(ms "${p50[1]}")" '' '' same ''
+	row "version of a stream at $1 events" "$(ms "${p50[0]}")" "$(ms "${p50[2]}")" '' same
+	row "one append at $1 events" "$(ms "${p50[1]}")" '' '' same
 }
 
 # grow FROM TO: append events of the sequence, through a pipe; the rate.
@@ -306,8 +306,8 @@ measure_10_disk() {
 	local us bytes
 	us=$(bench_floor floor.many $((RUNS * 4))) || die "failed: bench_floor"
 	read -ra us <<<"$us"
-	row 'disk: append 256 B and fdatasync, p50' "${us[0]} us" '' '' '' ''
-	row '  p99, max' "${us[1]} ${us[2]} us" '' '' '' ''
+	row 'disk: append 256 B and fdatasync, p50' "${us[0]} us"
+	row '  p99, max' "${us[1]} ${us[2]} us"
 	to_read
 	bytes=$(du -sb events.store/log | cut -f1)
 	cat events.store/log/*.evl >log.copy
@@ -315,7 +315,7 @@ measure_10_disk() {
 	timed dd dd if=log.copy of=log.copy2 bs=1M conv=fdatasync status=none
 	rm -f log.copy log.copy2
 	row "disk: dd of the log, $((bytes >> 20)) MiB" \
-	    "$(calc '%.0f MiB/s' "$bytes / 1048576 / $(median dd)")" '' '' '' ''
+	    "$(calc '%.0f MiB/s' "$bytes / 1048576 / $(median dd)")"
 }
 
 # ---- The settings, and all of it.
@@ -326,10 +326,11 @@ printf 'machine: %s, %s cores, %s; seed %s, %s rounds, %s events\n' "$(uname -sr
 printf 'ours: %s, fdatasync before each receipt, segments of 64 MiB, CRC32C of every event, ' \
     "$(evlog --version)"
 printf 'ids unique in their stream, a commit of %s lines in bulk\n' "$commit"
-printf 'peer: %s' "$(sqlite_peer settings settings.db)"
-printf '; a commit of %s lines in bulk; -json: sqlite3 %s\n' "$commit" \
+printf 'peer: %s\n' "$(sqlite_peer settings settings.db)"
+printf 'SQLite too has a commit of %s lines in bulk; -json is sqlite3 %s\n' "$commit" \
     "$(sqlite3 --version | cut -d' ' -f1)"
-header
+printf 'peak memory counts the pages of mapped files; ours first, then the peer\n\n'
+row measure ours peer ratio target 'peak memory' 'CPU'
 for measure in $(compgen -A function | grep '^measure_' | sort -t_ -k2n); do
 	[[ ! $measure =~ $MEASURE ]] || "$measure"
 done

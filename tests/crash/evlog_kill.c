@@ -59,7 +59,7 @@ static volatile int *stopping;
 static struct writer *me;
 static const char *store, *dir;
 
-static void die(const char *fmt, ...)
+static _Noreturn void die(const char *fmt, ...)
 {
 	va_list ap;
 

@@ -119,7 +119,7 @@ static void read_all(struct evlog *s)
 
 	CHECK(sc != NULL);
 	while ((r = scan_next(sc, last, &f, &d, &e)) > 0)
-		CHECK(++steps <= 2 * INPUT_MAX);
+		CHECK(++steps <= 2ull * INPUT_MAX);
 	CHECK(r == 0);
 	scan_free(sc);
 	for (seq = 0; seq <= last && seq < 2000; seq++)

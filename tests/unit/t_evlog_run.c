@@ -176,7 +176,7 @@ static void merge_once(struct place *p, enum run_family f, int pattern, uint64_t
 		free(v);
 	}
 	assert_int_equal(run_merge(&io_os, p->fd, 0600, f, r, PARTS, &e), 0);
-	run_name(name, f, 1, PARTS * 10000);
+	run_name(name, f, 1, PARTS * 10000ull);
 	assert_int_equal(run_open(&merged, p->fd, name, &e), 0);
 	n = expected(f, all, n);
 	assert_true(merged.entries == n);

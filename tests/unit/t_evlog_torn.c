@@ -159,7 +159,7 @@ enum spoil { DELETE, ZERO, GARBAGE, HALF, DOUBLE, SPOILS };
 
 static void spoil_file(const char *path, enum spoil how)
 {
-	struct stat st;
+	struct stat st = {0};
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 
 	assert_true(fd >= 0 && fstat(fd, &st) == 0);
