@@ -267,8 +267,6 @@ static int load_runs(struct evlog *s, enum run_family family, uint64_t *ret_gap,
 	return r;
 }
 
-static int load_family(struct evlog *s, enum run_family family, struct err *e);
-
 static int fill_gaps(struct evlog *s, enum run_family family, uint64_t gap, struct err *e)
 {
 	bool had_lock = s->maintaining;
@@ -284,8 +282,8 @@ static int fill_gaps(struct evlog *s, enum run_family family, uint64_t gap, stru
 	while (r == 0) {
 		r = rebuild_run(s, family, gap, e);
 		/* One of those was bad and is thrown away: it has to be made anew first. */
-		if (r < 0 && e->code == EBADMSG)
-			r = family == RUN_IDS ? load_family(s, RUN_HEADS, e) : 0;
+		if (r < 0 && e->code == EBADMSG && family == RUN_HEADS)
+			r = 0;
 		if (r == 0)
 			r = load_runs(s, family, &gap, e);
 	}
@@ -319,10 +317,19 @@ int index_load(struct evlog *s, enum run_family family, struct err *e)
 		index_drop(s);
 		s->index_gen = gen;
 	}
-	/* Heads give streams their keys: a run of ids can only be made anew with them. */
-	if (load_family(s, RUN_HEADS, e) < 0)
-		return -1;
-	return family == RUN_IDS ? load_family(s, RUN_IDS, e) : 0;
+	/*
+	 * Heads give streams their keys: a run of ids can only be made anew with them, and one of
+	 * them may turn out to be bad meanwhile.
+	 */
+	for (int tries = 0; tries < LOAD_TRIES; tries++) {
+		if (load_family(s, RUN_HEADS, e) < 0)
+			return -1;
+		if (family == RUN_HEADS || load_family(s, RUN_IDS, e) == 0)
+			return 0;
+		if (e->code != EBADMSG)
+			return -1;
+	}
+	return -1;
 }
 
 /* A run that fails its check is thrown away; the caller loads again and repeats its question. */

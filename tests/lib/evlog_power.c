@@ -29,10 +29,13 @@ void power_must(struct power *p, int r)
 struct power power_begin(uint64_t segment_size, const char *words)
 {
 	struct power p = {.root = tmp_dir_new(), .o = RECORD_OPTIONS_DEFAULT};
+	const char *seed = getenv("SEED");
+	const char *san = getenv("SHOAL_SAN");
 
-	if (getenv("SEED") != NULL)
-		p.o.seed = strtoull(getenv("SEED"), NULL, 10);
-	p.o.max_images = getenv("SHOAL_SAN") != NULL && *getenv("SHOAL_SAN") != '\0' ? 400 : 4000;
+	assert_non_null(p.root);
+	if (seed != NULL)
+		p.o.seed = strtoull(seed, NULL, 10);
+	p.o.max_images = san != NULL && *san != '\0' ? 400 : 4000;
 	snprintf(p.path, sizeof(p.path), "%s/" POWER_STORE, p.root);
 	snprintf(p.backup, sizeof(p.backup), "%s/" POWER_BACKUP, p.root);
 	if (segment_size > 0) {
