@@ -60,7 +60,8 @@ settle() { sync -f .; }
 # row NAME OURS [PEER [RATIO [TARGET [MEMORY [CPU]]]]]
 row() {
 	[ ! -e failed ] || exit 1
-	printf '%-40s %13s %13s %6s  %-9s %-14s %s\n' "$1" "$2" "${3-}" "${4-}" "${5-}" "${6-}" "${7-}"
+	printf '%-40s %13s %13s %6s  %-9s %-14s %s\n' "$1" "$2" "${3-}" "${4-}" "${5-}" \
+	    "${6-}" "${7-}"
 }
 
 # rate_row NAME SIDE PEER COUNT TARGET: how many in a second, out of seconds.
