@@ -192,7 +192,7 @@ static int jump_of(struct evlog *s, const struct commit *c, uint64_t seq, uint64
 			}
 		}
 	}
-	r = store_frame(s, seq, &f, e);
+	r = store_header(s, seq, &f, e);
 	if (r <= 0)
 		return r < 0 ? -1
 		             : err_set(e, EVLOG_DAMAGED, "damaged: sequence %llu is not in the log",

@@ -75,7 +75,7 @@ static int walk_to(struct evlog *s, struct span stream, uint32_t version, struct
 		bool far = f->jump != 0 && (f->version & (f->version - 1)) >= version;
 		uint64_t to = far ? f->jump : f->prev;
 		uint32_t was = f->version;
-		int r = to == 0 ? 0 : store_frame(s, to, f, e);
+		int r = to == 0 ? 0 : store_header(s, to, f, e);
 
 		if (r < 0)
 			return -1;
@@ -90,9 +90,10 @@ int evlog_at(struct evlog *s, struct span stream, uint32_t version, uint64_t at_
 {
 	int r = evlog_head(s, stream, at_most, f, e);
 
-	if (r <= 0)
-		return r;
-	return version > f->version ? 0 : walk_to(s, stream, version, f, e);
+	if (r > 0)
+		r = version > f->version ? 0 : walk_to(s, stream, version, f, e);
+	/* The steps looked at headers; what is handed out is checked as a whole. */
+	return r > 0 ? store_frame(s, f->seq, f, e) : r;
 }
 
 void seqs_done(struct seqs *q)
@@ -145,7 +146,7 @@ int evlog_gather(struct evlog *s, struct span stream, uint32_t from, uint32_t to
 			return -1;
 		if (version == from || prev == 0)
 			break;
-		r = store_frame(s, prev, &f, e);
+		r = store_header(s, prev, &f, e);
 		if (r < 0)
 			return -1;
 		if (r == 0 || !span_is(f.stream, stream) || f.version + 1 != version)

@@ -56,7 +56,9 @@ int store_roll(struct evlog *s, struct err *e)
 	/* Without these files the index is made anew when it is next needed. */
 	(void)index_seal(s, last, &ignored);
 	active_close(&s->active);
-	if (active_create(&s->active, s->index_dir, s->mode, last + 1, ACTIVE_EVENTS_MIN, e) < 0)
+	/* The next segment will hold about as many events as this one. */
+	if (active_create(&s->active, s->index_dir, s->mode, last + 1,
+	                  (uint32_t)(last + 1 - s->log_base), e) < 0)
 		return -1;
 	active_set_seq(&s->active, last);
 	ctl_set(&c->size, FRAME_HEAD_LEN);

@@ -304,14 +304,17 @@ static int damaged(struct evlog *s, uint64_t base, ino_t ino, uint32_t at, uint6
 	               name, at, (unsigned long long)seq);
 }
 
-static int sealed_frame(struct evlog *s, struct segment *g, uint64_t seq, struct frame *f,
-                        struct err *e)
+/* frame_parse(), or frame_parse_header() for one who does not use the data. */
+typedef enum frame_result parse_fn(const char *p, size_t n, uint32_t salt, struct frame *f);
+
+static int sealed_frame(struct evlog *s, struct segment *g, uint64_t seq, parse_fn *parse,
+                        struct frame *f, struct err *e)
 {
 	for (bool again = false;; again = true) {
 		uint32_t at = g->offset[seq - g->base];
 
 		if (at >= FRAME_HEAD_LEN && at < g->size &&
-		    frame_parse(g->map + at, g->size - at, s->salt, f) == FRAME_OK && f->seq == seq)
+		    parse(g->map + at, g->size - at, s->salt, f) == FRAME_OK && f->seq == seq)
 			return 1;
 		/* The offset may be at fault; only a fresh scan tells that the log is. */
 		if (again || !g->offset_mapped)
@@ -329,7 +332,8 @@ static ino_t log_ino(const struct evlog *s)
 }
 
 /* The writer looks through its mapping, others by pread: a mapping of a file that is cut faults. */
-static int active_frame(struct evlog *s, uint64_t seq, struct frame *f, struct err *e)
+static int active_frame(struct evlog *s, uint64_t seq, parse_fn *parse, struct frame *f,
+                        struct err *e)
 {
 	uint32_t at;
 	size_t want = FRAME_GUESS;
@@ -342,8 +346,7 @@ static int active_frame(struct evlog *s, uint64_t seq, struct frame *f, struct e
 		           ? 0
 		           : damaged(s, s->log_base, log_ino(s), at, seq, e);
 	if (s->locked && s->log_map != NULL && at < ctl_get(&s->ctl->size)) {
-		if (frame_parse(s->log_map + at, ctl_get(&s->ctl->size) - at, s->salt, f) ==
-		        FRAME_OK &&
+		if (parse(s->log_map + at, ctl_get(&s->ctl->size) - at, s->salt, f) == FRAME_OK &&
 		    f->seq == seq)
 			return 1;
 		return damaged(s, s->log_base, log_ino(s), at, seq, e);
@@ -358,7 +361,7 @@ static int active_frame(struct evlog *s, uint64_t seq, struct frame *f, struct e
 		n = file_read_at(s->log_fd, s->frame.data, want, at, e);
 		if (n < 0)
 			return -1;
-		r = frame_parse(s->frame.data, (size_t)n, s->salt, f);
+		r = parse(s->frame.data, (size_t)n, s->salt, f);
 		if (r == FRAME_OK && f->seq == seq)
 			return 1;
 		if (r != FRAME_SHORT || (size_t)n < want || f->len <= want)
@@ -367,13 +370,13 @@ static int active_frame(struct evlog *s, uint64_t seq, struct frame *f, struct e
 	}
 }
 
-/* The sound event with this sequence: 1; 0: it is not there; -1: it is damaged, or an error. */
-int store_frame(struct evlog *s, uint64_t seq, struct frame *f, struct err *e)
+static int find_frame(struct evlog *s, uint64_t seq, parse_fn *parse, struct frame *f,
+                      struct err *e)
 {
 	struct segment *g;
 
 	if (seq >= s->log_base)
-		return active_frame(s, seq, f, e);
+		return active_frame(s, seq, parse, f, e);
 	if (!s->segments_loaded && segments_load(s, e) < 0)
 		return -1;
 	g = segment_of(s, seq);
@@ -382,5 +385,16 @@ int store_frame(struct evlog *s, uint64_t seq, struct frame *f, struct err *e)
 	if ((g->map == NULL && segment_map(s, g, e) < 0) ||
 	    (g->offset == NULL && load_offsets(s, g, e) < 0))
 		return -1;
-	return sealed_frame(s, g, seq, f, e);
+	return sealed_frame(s, g, seq, parse, f, e);
+}
+
+/* The sound event with this sequence: 1; 0: it is not there; -1: it is damaged, or an error. */
+int store_frame(struct evlog *s, uint64_t seq, struct frame *f, struct err *e)
+{
+	return find_frame(s, seq, frame_parse, f, e);
+}
+
+int store_header(struct evlog *s, uint64_t seq, struct frame *f, struct err *e)
+{
+	return find_frame(s, seq, frame_parse_header, f, e);
 }

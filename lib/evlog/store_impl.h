@@ -135,6 +135,8 @@ int segment_write_offsets(struct evlog *s, uint64_t base, const uint32_t *offset
 void store_mark_damaged(struct evlog *s, uint64_t base, ino_t ino);
 int segment_is_damaged(struct evlog *s, const struct segment *g, struct err *e); /* -1 */
 int store_frame(struct evlog *s, uint64_t seq, struct frame *f, struct err *e);
+/* The same without a check of the data, for steps along pointers. */
+int store_header(struct evlog *s, uint64_t seq, struct frame *f, struct err *e);
 
 /* index.c */
 int index_load(struct evlog *s, enum run_family family, struct err *e);

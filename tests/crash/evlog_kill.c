@@ -59,6 +59,8 @@ static volatile int *stopping;
 static struct writer *me;
 static const char *store, *dir;
 
+static _Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 static _Noreturn void die(const char *fmt, ...)
 {
 	va_list ap;
