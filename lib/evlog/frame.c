@@ -127,6 +127,13 @@ enum frame_result frame_parse(const char *p, size_t n, uint32_t salt, struct fra
 	return r;
 }
 
+uint64_t frame_peek_prev(const char line[FRAME_FIXED])
+{
+	uint64_t prev;
+
+	return text_get_hex(line + AT_PREV, 12, &prev) < 0 ? 0 : prev;
+}
+
 /* "#evlog1 UUID base=SEQ prev=(64 zeros) flags=- CRC", padded; prev is for a hash chain. */
 void frame_put_head(char line[FRAME_HEAD_LEN], const struct frame_head *h)
 {

@@ -89,6 +89,9 @@ enum frame_result frame_parse(const char *p, size_t n, uint32_t salt, struct fra
 /* As frame_parse(), without the check of the data: for walks that only follow pointers. */
 enum frame_result frame_parse_header(const char *p, size_t n, uint32_t salt, struct frame *f);
 
+/* The sequence in the `prev` column of what may be a frame, unchecked: a hint, 0 for none. */
+uint64_t frame_peek_prev(const char line[FRAME_FIXED]);
+
 /* The salt of a store: frames of another store never validate in it. */
 uint32_t frame_salt(const unsigned char uuid[16]);
 

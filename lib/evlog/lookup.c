@@ -5,6 +5,8 @@
 #include "evlog/read.h"
 #include "evlog/store_impl.h"
 
+#define READ_WARM_DEPTH 3 /* events of each stream */
+
 /*
  * The n-th key of a stream (b empty), or the key of an id in a stream.  Names hold no NUL, so
  * stream NUL id cannot be mistaken for another pair, nor stream NUL NUL n for an id.
@@ -90,33 +92,48 @@ static const char *frame_place(struct evlog *s, uint64_t seq)
 	if (seq >= s->log_base)
 		return s->locked && s->log_map != NULL ? s->log_map + *offset : NULL;
 	g = segment_of(s, seq);
-	return *offset < g->size ? g->map + *offset : NULL;
+	return (size_t)*offset + FRAME_FIXED < g->size ? g->map + *offset : NULL;
+}
+
+/* The frames of some sequences (0: none): first their offsets, then their lines. */
+static void warm_frames(struct evlog *s, const uint64_t *seqs, const char **lines, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (seqs[i] != 0)
+			__builtin_prefetch(offset_place(s, seqs[i]));
+	for (size_t i = 0; i < n; i++) {
+		lines[i] = seqs[i] == 0 ? NULL : frame_place(s, seqs[i]);
+		for (size_t at = 0; lines[i] != NULL && at < LOOKUP_WARM_BYTES; at += 64)
+			__builtin_prefetch(lines[i] + at);
+	}
 }
 
 /*
- * A lookup is three dependent misses of the cache: index, offset, frame.  For many streams at once
- * each step is begun for all before the next one needs it.
+ * A lookup is three dependent misses of the cache: index, offset, frame; a stream of several events
+ * adds two for each.  For many streams at once each step is begun for all before the next one
+ * needs it.  `depth` is how many events of each stream are worth it.
  */
-void lookup_warm(struct evlog *s, const uint64_t *keys, size_t n)
+void lookup_warm(struct evlog *s, const uint64_t *keys, size_t n, unsigned depth)
 {
 	uint64_t seqs[LOOKUP_WARM_MAX];
+	const char *lines[LOOKUP_WARM_MAX];
 	struct err ignored;
 
 	if (n > LOOKUP_WARM_MAX || index_load(s, RUN_HEADS, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < n; i++)
 		index_prefetch(s, RUN_HEADS, keys[i]);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		if (index_head(s, keys[i], &seqs[i], &ignored) <= 0)
 			seqs[i] = 0;
-		else
-			__builtin_prefetch(offset_place(s, seqs[i]));
-	}
-	for (size_t i = 0; i < n; i++) {
-		const char *line = seqs[i] == 0 ? NULL : frame_place(s, seqs[i]);
+	warm_frames(s, seqs, lines, n);
+	while (--depth > 0) {
+		for (size_t i = 0; i < n; i++) {
+			uint64_t prev = lines[i] == NULL ? 0 : frame_peek_prev(lines[i]);
 
-		for (size_t at = 0; line != NULL && at < LOOKUP_WARM_BYTES; at += 64)
-			__builtin_prefetch(line + at);
+			seqs[i] = prev < seqs[i] ? prev : 0;
+		}
+		warm_frames(s, seqs, lines, n);
 	}
 }
 
@@ -129,7 +146,7 @@ void evlog_warm(struct evlog *s, const struct span *streams, size_t n)
 
 		for (size_t i = 0; i < some; i++)
 			keys[i] = key_of(s, streams[i], (struct span){"", 0}, 0);
-		lookup_warm(s, keys, some);
+		lookup_warm(s, keys, some, READ_WARM_DEPTH);
 		streams += some;
 		n -= some;
 	}

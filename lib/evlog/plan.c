@@ -344,7 +344,7 @@ static void warm(struct evlog *s, struct commit *c)
 			active_prefetch_id(&s->active, x->id_key);
 		keys[n++] = x->stream_key;
 		if (n == LOOKUP_WARM_MAX || i + 1 == c->count) {
-			lookup_warm(s, keys, n);
+			lookup_warm(s, keys, n, 1);
 			n = 0;
 		}
 	}

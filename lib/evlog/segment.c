@@ -87,6 +87,7 @@ int segment_create(struct evlog *s, uint64_t base, struct err *e)
 
 void segments_drop(struct evlog *s)
 {
+	s->last.seq = 0;
 	for (size_t i = 0; i < s->segment_count; i++) {
 		struct segment *g = &s->segments[i];
 
@@ -111,6 +112,7 @@ int segments_load(struct evlog *s, struct err *e)
 	uint64_t *base = NULL;
 	ssize_t n = segment_bases(s->log_dir, &base, e);
 
+	s->last.seq = 0;
 	if (n < 0)
 		return -1;
 	assert(n == 0 || base != NULL);
@@ -355,6 +357,7 @@ static int active_frame(struct evlog *s, uint64_t seq, parse_fn *parse, struct f
 		enum frame_result r;
 		ssize_t n;
 
+		s->last.seq = 0; /* it may lie there */
 		buf_clear(&s->frame);
 		if (buf_reserve(&s->frame, want) == NULL)
 			return err_set(e, ENOMEM, "out of memory");
@@ -388,13 +391,30 @@ static int find_frame(struct evlog *s, uint64_t seq, parse_fn *parse, struct fra
 	return sealed_frame(s, g, seq, parse, f, e);
 }
 
+static int look_at(struct evlog *s, uint64_t seq, bool whole, struct frame *f, struct err *e)
+{
+	int r;
+
+	if (seq == s->last.seq && seq != 0 && (s->last.whole || !whole)) {
+		*f = s->last.frame;
+		return 1;
+	}
+	r = find_frame(s, seq, whole ? frame_parse : frame_parse_header, f, e);
+	s->last.seq = r > 0 ? seq : 0;
+	if (r > 0) {
+		s->last.whole = whole;
+		s->last.frame = *f;
+	}
+	return r;
+}
+
 /* The sound event with this sequence: 1; 0: it is not there; -1: it is damaged, or an error. */
 int store_frame(struct evlog *s, uint64_t seq, struct frame *f, struct err *e)
 {
-	return find_frame(s, seq, frame_parse, f, e);
+	return look_at(s, seq, true, f, e);
 }
 
 int store_header(struct evlog *s, uint64_t seq, struct frame *f, struct err *e)
 {
-	return find_frame(s, seq, frame_parse_header, f, e);
+	return look_at(s, seq, false, f, e);
 }

@@ -82,6 +82,7 @@ int store_open_log(struct evlog *s, uint64_t base, struct err *e)
 	file_close(s->io, s->log_fd);
 	s->log_fd = fd;
 	s->log_base = base;
+	s->last.seq = 0;
 	s->segments_loaded = false;
 	/* Runs that were loaded for another base leave out the segments since. */
 	s->runs_loaded[RUN_HEADS] = s->runs_loaded[RUN_IDS] = false;
@@ -204,6 +205,7 @@ int store_lock(struct evlog *s, struct err *e)
 void store_unlock(struct evlog *s)
 {
 	s->locked = false;
+	s->last.seq = 0; /* others may cut and write now */
 	file_unlock(s->lock, LOCK_WRITER);
 }
 

@@ -78,6 +78,13 @@ struct evlog {
 
 	uint64_t lost_first, lost_last; /* acknowledged in this boot and gone; 0: none */
 
+	/* The frame that was looked at last: a lookup is mostly followed by a read of the same. */
+	struct {
+		uint64_t seq; /* 0: none */
+		bool whole;   /* with its data checked */
+		struct frame frame;
+	} last;
+
 	struct buf frame;     /* memory of evlog_get() */
 	struct buf *ret_note; /* lines for people, while the store is being opened */
 };
@@ -161,7 +168,7 @@ int lookup_id(struct evlog *s, struct span stream, struct span id, struct frame 
 /* Have what lookups of these keys of heads need on its way into the cache. */
 #define LOOKUP_WARM_MAX   64
 #define LOOKUP_WARM_BYTES 256 /* of each frame */
-void lookup_warm(struct evlog *s, const uint64_t *keys, size_t n);
+void lookup_warm(struct evlog *s, const uint64_t *keys, size_t n, unsigned depth);
 
 /* roll.c */
 int store_roll(struct evlog *s, struct err *e);
