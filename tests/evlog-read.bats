@@ -89,6 +89,16 @@ shop() {
 	[ -z "$output" ]
 }
 
+# So many that the active segment is copied into memory.
+@test "read - of thousands of names prints what each stream has" {
+	fill a 1 3
+	fill b 4 4
+	{ yes a | head -n 5000; echo b; } | evlog read - -o data >out
+	[ "$(lines_in out)" -eq 15001 ]
+	[ "$(sort out | uniq -c | awk '{ print $1 }' | paste -sd ' ')" = "5000 5000 5000 1" ]
+	[ "$(tail -n 1 out)" = '{"n":4}' ]
+}
+
 @test "read --all of an empty store prints nothing and exits 0" {
 	evlog init
 	run -0 --separate-stderr evlog read --all

@@ -89,6 +89,8 @@ static const char *frame_place(struct evlog *s, uint64_t seq)
 
 	if (offset == NULL)
 		return NULL;
+	if (seq >= s->log_base && store_in_copy(s, seq, *offset))
+		return s->copy.bytes.data + *offset;
 	if (seq >= s->log_base)
 		return s->locked && s->log_map != NULL ? s->log_map + *offset : NULL;
 	g = segment_of(s, seq);
@@ -141,6 +143,7 @@ void evlog_warm(struct evlog *s, const struct span *streams, size_t n)
 {
 	uint64_t keys[LOOKUP_WARM_MAX];
 
+	store_copy_active(s, n);
 	while (n > 0) {
 		size_t some = n < LOOKUP_WARM_MAX ? n : LOOKUP_WARM_MAX;
 

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "evlog/store_impl.h"
 
+#define COPY_AFTER  4096u /* streams that were asked for: then the active segment is copied */
 #define FRAME_GUESS 1024u /* most frames are read by one pread of this many bytes */
 
 void segment_name(char name[SEGMENT_NAME_MAX], uint64_t base)
@@ -326,6 +327,34 @@ static int sealed_frame(struct evlog *s, struct segment *g, uint64_t seq, parse_
 	}
 }
 
+void store_copy_active(struct evlog *s, size_t streams)
+{
+	uint64_t durable = ctl_get(&s->ctl->durable);
+	size_t size = (size_t)ctl_get(&s->ctl->size);
+	struct err ignored;
+	ssize_t n;
+
+	s->copy.asked += streams;
+	if (s->copy.asked < COPY_AFTER || s->copy.base == s->log_base || s->locked)
+		return;
+	s->copy.base = 0;
+	buf_clear(&s->copy.bytes);
+	if (buf_reserve(&s->copy.bytes, size) == NULL)
+		return;
+	n = file_read_at(s->log_fd, s->copy.bytes.data, size, 0, &ignored);
+	if (n <= 0)
+		return;
+	s->copy.bytes.len = (size_t)n;
+	s->copy.base = s->log_base;
+	s->copy.durable = durable;
+}
+
+bool store_in_copy(const struct evlog *s, uint64_t seq, uint32_t at)
+{
+	return s->copy.base == s->log_base && seq <= s->copy.durable &&
+	       (size_t)at + FRAME_FIXED < s->copy.bytes.len;
+}
+
 static ino_t log_ino(const struct evlog *s)
 {
 	struct stat st;
@@ -347,6 +376,10 @@ static int active_frame(struct evlog *s, uint64_t seq, parse_fn *parse, struct f
 		return seq > ctl_get(&s->ctl->written)
 		           ? 0
 		           : damaged(s, s->log_base, log_ino(s), at, seq, e);
+	if (store_in_copy(s, seq, at) &&
+	    parse(s->copy.bytes.data + at, s->copy.bytes.len - at, s->salt, f) == FRAME_OK &&
+	    f->seq == seq)
+		return 1;
 	if (s->locked && s->log_map != NULL && at < ctl_get(&s->ctl->size)) {
 		if (parse(s->log_map + at, ctl_get(&s->ctl->size) - at, s->salt, f) == FRAME_OK &&
 		    f->seq == seq)

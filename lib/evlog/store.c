@@ -408,6 +408,7 @@ void evlog_close(struct evlog *s)
 	file_close(s->io, s->index_dir);
 	file_close(s->io, s->log_dir);
 	file_close(s->io, s->dir);
+	buf_done(&s->copy.bytes);
 	buf_done(&s->frame);
 	free(s->path);
 	free(s);

@@ -85,6 +85,17 @@ struct evlog {
 		struct frame frame;
 	} last;
 
+	/*
+	 * The active segment up to `durable`, in memory of our own, for one who reads very many
+	 * streams: what is durable does not change.
+	 */
+	struct {
+		struct buf bytes;
+		uint64_t base;    /* 0: none */
+		uint64_t durable; /* the last sequence that may be read from it */
+		size_t asked;     /* streams since the store was opened */
+	} copy;
+
 	struct buf frame;     /* memory of evlog_get() */
 	struct buf *ret_note; /* lines for people, while the store is being opened */
 };
@@ -164,6 +175,10 @@ void index_prefetch(struct evlog *s, enum run_family family, uint64_t key);
 int lookup_head(struct evlog *s, struct span stream, struct frame *f, uint64_t *ret_key,
                 struct err *e);
 int lookup_id(struct evlog *s, struct span stream, struct span id, struct frame *f, struct err *e);
+
+/* A copy of the active segment, once many streams have been asked for. */
+void store_copy_active(struct evlog *s, size_t streams);
+bool store_in_copy(const struct evlog *s, uint64_t seq, uint32_t at);
 
 /* Have what lookups of these keys of heads need on its way into the cache. */
 #define LOOKUP_WARM_MAX   64

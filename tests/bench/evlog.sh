@@ -201,11 +201,13 @@ measure_6_read_streams() {
 	for ((round = 0; round < ROUNDS; round++)); do
 		timed names.ours evlog read -s events.store - <some.names | cat >/dev/null
 		timed names.peer sqlite_peer read events.db <some.names | cat >/dev/null
+		timed names.mmap sqlite_peer read-mmap events.db <some.names | cat >/dev/null
 	done
 	must evlog read -s events.store - <some.names | wc -l >ours.lines
 	must sqlite_peer read events.db <some.names | wc -l >peer.lines
 	cmp -s ours.lines peer.lines || die "read -: not as many events as the peer's"
 	rate_row "read - of $names random streams" names.ours names.peer "$names" '>= 5'
+	rate_row '  beside a peer with mmap_size' names.ours names.mmap "$names" ''
 }
 
 ms() { calc '%.3f ms' "($1) * 1000"; }

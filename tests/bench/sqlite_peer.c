@@ -190,7 +190,7 @@ static void print_settings(struct peer *p, const char *argument)
 		printf(" %s=%s", names[i], (const char *)sqlite3_column_text(s, 0));
 		sqlite3_finalize(s);
 	}
-	printf(" wal_autocheckpoint=%d (bulk) %d (single commits) mmap_size=%lld (reading)\n%s\n",
+	printf(" wal_autocheckpoint=%d (bulk) %d (single commits) mmap_size=0, %lld (read-mmap, scan)\n%s\n",
 	       WAL_BULK, WAL_SINGLE, MMAP_BYTES, schema);
 }
 
@@ -452,7 +452,8 @@ int main(int argc, char **argv)
 	    {"settings", print_settings, false, USES, WAL_BULK, 0},
 	    {"load", load, true, USES, WAL_BULK, 0},
 	    {"each", append_each, true, USES, WAL_SINGLE, 0},
-	    {"read", read_streams, false, USES, WAL_BULK, MMAP_BYTES},
+	    {"read", read_streams, false, USES, WAL_BULK, 0},
+	    {"read-mmap", read_streams, false, USES, WAL_BULK, MMAP_BYTES},
 	    {"scan", scan, false, USES, WAL_BULK, MMAP_BYTES},
 	};
 	struct peer p = {0};
