@@ -190,7 +190,8 @@ static void print_settings(struct peer *p, const char *argument)
 		printf(" %s=%s", names[i], (const char *)sqlite3_column_text(s, 0));
 		sqlite3_finalize(s);
 	}
-	printf(" wal_autocheckpoint=%d (bulk) %d (single commits) mmap_size=0, %lld (read-mmap, scan)\n%s\n",
+	printf(" wal_autocheckpoint=%d (bulk) %d (single commits) mmap_size=0, %lld (read-mmap, "
+	       "scan)\n%s\n",
 	       WAL_BULK, WAL_SINGLE, MMAP_BYTES, schema);
 }
 
