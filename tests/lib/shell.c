@@ -1,6 +1,7 @@
 #include "shell.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -122,4 +123,14 @@ void shell_expect(const char *script, int status, const char *out, const char *e
 	if (err != NULL)
 		assert_string_equal(s.err, err);
 	shell_done(&s);
+}
+
+bool shell_has_terminals(void)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (master < 0)
+		return false;
+	close(master);
+	return true;
 }

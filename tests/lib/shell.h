@@ -25,6 +25,9 @@ void shell_done(struct shell *s);
 /* Is this program on the PATH? */
 bool shell_has(const char *program);
 
+/* Whether pseudo-terminals can be had: not where /dev/pts is not mounted. */
+bool shell_has_terminals(void);
+
 /* Run a script and compare its status and, when they are not NULL, its output and its errors. */
 void shell_expect(const char *script, int status, const char *out, const char *err);
 

@@ -121,7 +121,8 @@ static void what_the_terminal_sends_to_both_is_not_sent_twice(void **state)
 	int fd;
 
 	(void)state;
-	assert_true(master >= 0);
+	if (master < 0) /* as shell_has_terminals() */
+		skip();
 	assert_int_equal(grantpt(master), 0);
 	assert_int_equal(unlockpt(master), 0);
 	wrapper = start_wrapper_at(ptsname(master), script, &fd);

@@ -92,7 +92,8 @@ static void a_signal_of_the_terminal_is_told_from_one_of_a_process(void **state)
 	pid_t pid;
 
 	(void)state;
-	assert_true(master >= 0);
+	if (master < 0) /* as shell_has_terminals() */
+		skip();
 	assert_int_equal(grantpt(master), 0);
 	assert_int_equal(unlockpt(master), 0);
 	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
