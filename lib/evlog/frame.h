@@ -33,6 +33,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/span.h"
+
 #define FRAME_FIXED     103
 #define FRAME_NAME_MAX  255u               /* bytes of a stream name, a type, an id */
 #define FRAME_ATTRS_MAX (64u << 10)        /* bytes of ATTRS */
@@ -47,11 +49,6 @@
 #define FRAME_STUB     'X'
 #define FRAME_PLAIN    '-'
 #define FRAME_REDACTED 'r'
-
-struct span {
-	const char *p;
-	size_t len;
-};
 
 struct frame {
 	char kind;
@@ -117,10 +114,5 @@ void frame_put_head(char line[FRAME_HEAD_LEN], const struct frame_head *h);
 bool frame_get_head(const char *p, size_t n, struct frame_head *h);
 void frame_put_seal(char line[FRAME_SEAL_LEN], const struct frame_seal *s, uint32_t salt);
 enum frame_result frame_get_seal(const char *p, size_t n, uint32_t salt, struct frame_seal *s);
-
-static inline bool span_is(struct span a, struct span b)
-{
-	return a.len == b.len && __builtin_memcmp(a.p, b.p, a.len) == 0;
-}
 
 #endif

@@ -1,0 +1,22 @@
+/*
+ * span: some bytes of somebody else's, with their length.
+ *
+ * Pure.  Whoever hands one out says how long it is valid.
+ */
+#ifndef SHOAL_BASE_SPAN_H
+#define SHOAL_BASE_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct span {
+	const char *p;
+	size_t len;
+};
+
+static inline bool span_is(struct span a, struct span b)
+{
+	return a.len == b.len && __builtin_memcmp(a.p, b.p, a.len) == 0;
+}
+
+#endif
