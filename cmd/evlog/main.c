@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "evlog.h"
+#include "os/proc.h"
 
 static const struct opt common_options[] = {
     {'s', "store", "STORE", "dir", "a directory, as path or file:DIR; default: $EVLOG_STORE"},
@@ -78,6 +79,9 @@ int status_of(const struct err *e)
 		return TOOL_CANTCREAT;
 	case ETIMEDOUT:
 		return TOOL_TEMPFAIL;
+	case PROC_NOT_FOUND: /* jq, or a helper of ours; commands of the user are asked apart */
+	case PROC_NOT_EXECUTABLE:
+		return TOOL_UNAVAILABLE;
 	case ENOMEM:
 		return TOOL_OSERR;
 	default: /* EVLOG_POISONED and what the disk says */

@@ -14,7 +14,9 @@
 
 #include "os/coproc.h"
 
-#define JQ_LINE_MAX (16u << 20) /* bytes of a result */
+#define JQ_LINE_MAX    (16u << 20)  /* bytes of a result */
+#define JQ_PROGRAM_MAX (100u << 10) /* bytes of a program: it is one argument of the command */
+#define JQ_ARGS_MAX    8u
 
 struct jq_arg {
 	const char *name; /* $name in the program */
@@ -33,8 +35,10 @@ struct jq {
 	struct coproc child;
 };
 
-/* ENOENT with advice when there is no jq.  A program that does not compile shows at the first
- * jq_line(). */
+/*
+ * PROC_NOT_FOUND with advice when there is no jq, E2BIG for a program over the limit.  A program
+ * that does not compile shows at the first jq_line().
+ */
 int jq_start(struct jq *j, const struct jq_spec *spec, struct err *e);
 
 /* Hand it a value, or several; the LF is added. */
