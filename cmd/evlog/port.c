@@ -3,6 +3,7 @@
 
 #include "base/json_out.h"
 #include "evlog.h"
+#include "tool/progress.h"
 
 #define COMMIT_LINES 1000u
 
@@ -51,6 +52,7 @@ static void import_line(struct writer *w, struct journal *j, const struct input 
 		writer_refuse(w, &e);
 	}
 	writer_add(w, &ev, in);
+	progress_at(w->count + w->known + writer_pending(w));
 	if (writer_pending(w) >= COMMIT_LINES)
 		writer_commit(w);
 }
@@ -125,7 +127,9 @@ int import_run(struct opts *o)
 	writer_init(w);
 	input_catch_signals();
 	input_open(&in, o->operands);
+	progress_begin("import", "events", 0);
 	status = import_lines(w, j, &in);
+	progress_clear();
 	if (!quiet)
 		print_summary(w);
 	input_close(&in);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "os/file.h"
+#include "tool/progress.h"
 
 #define OUT_MAX 131072 /* twice a pipe's buffer: fewer calls, and the reader never waits for us */
 
@@ -43,6 +44,7 @@ static void clean(char *s)
 
 static void write_stderr(const char *p, size_t n)
 {
+	progress_clear();
 	while (n > 0) {
 		ssize_t done = write(STDERR_FILENO, p, n);
 

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/clock.h"
 #include "tool/opt.h"
+#include "tool/progress.h"
 
 static const struct opt toy_options[] = {
     {'s', "store", "URL", "dir", "the store"},
@@ -84,6 +86,17 @@ static int show_run(struct opts *o)
 	return TOOL_NO;
 }
 
+/* A work of 100 steps that is at its 70th for more than a second. */
+static void work_long(void)
+{
+	int64_t end = clock_mono_ns() + CLOCK_NS_PER_SEC * 5 / 4;
+
+	progress_begin("work", "steps", 100);
+	while (clock_mono_ns() < end)
+		progress_at(70);
+	tool_warn("said");
+}
+
 /* `toy misc WHAT`: the parts of tool.h that are not about options. */
 static int misc_run(struct opts *o)
 {
@@ -127,6 +140,8 @@ static int misc_run(struct opts *o)
 	} else if (strcmp(what, "warn") == 0) {
 		tool_warn("%s", o->operands[1]);
 		tool_stderr_line("{\"a\":\"\t\"}", 9);
+	} else if (strcmp(what, "progress") == 0) {
+		work_long();
 	} else if (strcmp(what, "terminal") == 0) {
 		tool_printf("%d %d\n", tool_is_terminal(1), tool_has_colour(1));
 	}

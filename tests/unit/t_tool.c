@@ -173,6 +173,17 @@ static void colours_need_a_terminal(void **state)
 	             0, "1 0\n", NULL);
 }
 
+static void a_long_work_shows_its_progress_on_a_terminal_only(void **state)
+{
+	(void)state;
+	shell_expect("$TOY misc progress", 0, "", "toy: said\n");
+	if (!shell_has_terminals())
+		skip();
+	shell_expect("script -qec '$TOY misc progress' /dev/null </dev/null | "
+	             "tr '\\r\\033' '\\n\\n' | grep -v '^$' | uniq",
+	             0, "[Ktoy: work: 70 of 100 steps, 70%\n[Ktoy: said\n", NULL);
+}
+
 static void errors_have_the_statuses_of_sysexits(void **state)
 {
 	static const struct {
@@ -268,6 +279,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(a_death_by_signal_flushes_stdout_first),
 	    cmocka_unit_test(a_warning_is_one_clean_line),
 	    cmocka_unit_test(colours_need_a_terminal),
+	    cmocka_unit_test(a_long_work_shows_its_progress_on_a_terminal_only),
 	    cmocka_unit_test(errors_have_the_statuses_of_sysexits),
 	    cmocka_unit_test(the_state_directory_is_systemds_or_roots_or_the_users),
 	    cmocka_unit_test(a_user_has_his_state_below_his_home),
