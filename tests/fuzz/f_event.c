@@ -12,14 +12,7 @@
 
 #include "evlog/event.h"
 #include "evlog/store.h"
-
-#define CHECK(x)                 \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 /* A field of a frame: not empty, no space but in the data, no control character. */
 static void check_field(struct span s, bool is_data)

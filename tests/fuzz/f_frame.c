@@ -10,16 +10,9 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "evlog/frame.h"
+#include "fuzz.h"
 
 #define SALT 0x12345678u
-
-#define CHECK(x)                 \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_frame(const char *p, const struct frame *f)
 {

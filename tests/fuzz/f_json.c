@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/json_out.h"
+#include "fuzz.h"
 
 /* Both have these names. */
 #define JSON_OBJECT JANSSON_OBJECT
@@ -25,14 +26,6 @@
 #undef JSON_NULL
 
 #define FLAGS (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL)
-
-#define CHECK(x)                 \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool same_type(enum json_type ours, json_type theirs)
 {

@@ -6,14 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
-
-#define CHECK(x)                 \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static void check_code(const struct err *e)
 {

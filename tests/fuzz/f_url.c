@@ -7,14 +7,7 @@
 
 #include "base/buf.h"
 #include "base/url.h"
-
-#define CHECK(x)                 \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static void put_escaped(struct buf *b, const char *s, const char *plain)
 {

@@ -12,48 +12,11 @@
 
 #include <cmocka.h>
 
+#include "event_lines.h"
 #include "evlog/store.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define SPAN(s)  ((struct span){(s), strlen(s)})
-#define SHOP     "/evlog/shop"
 #define GIVEN_ID "id-1"
-
-static void assert_span(struct span s, const char *want)
-{
-	if (s.len != strlen(want) || (s.len > 0 && memcmp(s.p, want, s.len) != 0))
-		fail_msg("'%.*s' instead of '%s'", (int)s.len, s.p, want);
-}
-
-static struct event_parser *parser_new(enum event_form form)
-{
-	struct event_parser *p = calloc(1, sizeof(*p));
-
-	assert_non_null(p);
-	p->form = form;
-	p->source = SPAN(SHOP);
-	if (form != EVENT_BATCH && form != EVENT_IMPORT)
-		p->stream = SPAN("a");
-	if (form == EVENT_DATA)
-		p->type = SPAN("T");
-	return p;
-}
-
-static void parser_free(struct event_parser *p)
-{
-	event_parser_done(p);
-	free(p);
-}
-
-static struct event parse_ok(struct event_parser *p, const char *line)
-{
-	struct event ev;
-	struct err e;
-
-	if (event_parse(p, line, strlen(line), &ev, &e) < 0)
-		fail_msg("'%s': %s", line, e.msg);
-	return ev;
-}
 
 static void a_type_and_data_make_an_event(void **state)
 {

@@ -11,50 +11,14 @@
 
 #include <cmocka.h>
 
+#include "event_lines.h"
 #include "evlog/attrs.h"
+#include "seeded.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
-#define SPAN(s)   ((struct span){(s), strlen(s)})
 #define TIME_NS   1795428000123456789u /* 2026-11-23T10:00:00.123456789Z */
-#define SHOP      "/evlog/shop"
 #define GIVEN_ID  "id-1"
 #define TIME_TEXT "2026-11-23T10:00:00.123456Z"
-
-static void assert_span(struct span s, const char *want)
-{
-	if (s.len != strlen(want) || (s.len > 0 && memcmp(s.p, want, s.len) != 0))
-		fail_msg("'%.*s' instead of '%s'", (int)s.len, s.p, want);
-}
-
-static struct event_parser *parser_new(enum event_form form)
-{
-	struct event_parser *p = calloc(1, sizeof(*p));
-
-	assert_non_null(p);
-	p->form = form;
-	p->source = SPAN(SHOP);
-	if (form != EVENT_BATCH && form != EVENT_IMPORT)
-		p->stream = SPAN("a");
-	if (form == EVENT_DATA)
-		p->type = SPAN("T");
-	return p;
-}
-
-static void parser_free(struct event_parser *p)
-{
-	event_parser_done(p);
-	free(p);
-}
-
-static struct event parse_ok(struct event_parser *p, const char *line)
-{
-	struct event ev;
-	struct err e;
-
-	if (event_parse(p, line, strlen(line), &ev, &e) < 0)
-		fail_msg("'%s': %s", line, e.msg);
-	return ev;
-}
 
 /* An event as the store would keep it. */
 static struct frame frame_of(const struct event *ev)
@@ -255,12 +219,11 @@ static void the_other_forms_print_the_data_as_it_is(void **state)
 	}
 }
 
-static uint64_t seed;
+static uint64_t rand_state;
 
 static unsigned below(unsigned n)
 {
-	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return (unsigned)(seed >> 33) % n;
+	return (unsigned)seeded_below(&rand_state, n);
 }
 
 static void put_any_string(struct buf *b)
@@ -325,13 +288,11 @@ static void what_is_printed_can_be_read_again(void **state)
 {
 	struct event_parser *p = parser_new(EVENT_OBJECT);
 	struct event_parser *again = parser_new(EVENT_IMPORT);
-	const char *given = getenv("SEED");
 	struct buf line = {0};
 	struct buf printed = {0};
 
 	(void)state;
-	seed = given != NULL ? strtoull(given, NULL, 10) : 4711;
-	print_message("# SEED=%llu\n", (unsigned long long)seed);
+	rand_state = seeded();
 	for (int i = 0; i < 20000; i++) {
 		struct event_writer w = {.source = SPAN(SHOP)};
 		struct event first;

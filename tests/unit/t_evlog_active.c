@@ -18,28 +18,12 @@
 #include <cmocka.h>
 
 #include "evlog/active.h"
+#include "seeded.h"
 #include "tmp_dir.h"
 
 #define BASE 1001u
 
 static struct err e;
-
-static uint64_t rnd(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
-static uint64_t seed(void)
-{
-	const char *s = getenv("SEED");
-	uint64_t v = s != NULL ? strtoull(s, NULL, 10) : (uint64_t)time(NULL);
-
-	print_message("SEED=%llu\n", (unsigned long long)v);
-	return v * 2 + 1;
-}
 
 static void fill(struct active *a, const uint64_t *key, size_t n)
 {
@@ -105,7 +89,7 @@ enum pattern { RANDOM, FEW, LOW, TOP, PATTERNS };
 static void make_keys(uint64_t *key, size_t n, enum pattern p, uint64_t *state)
 {
 	for (size_t i = 0; i < n; i++) {
-		uint64_t v = rnd(state);
+		uint64_t v = seeded_next(state);
 
 		key[i] = p == FEW   ? v % 7 + 1
 		         : p == LOW ? v % 1000 + 1
@@ -116,7 +100,7 @@ static void make_keys(uint64_t *key, size_t n, enum pattern p, uint64_t *state)
 
 static void tables_answer_like_arrays_for_spread_few_and_crowded_keys(void **state)
 {
-	uint64_t s = seed();
+	uint64_t s = seeded();
 	uint64_t key[300];
 
 	(void)state;
@@ -156,7 +140,7 @@ static void a_larger_table_holds_the_same_and_another_process_sees_it(void **sta
 	char *dir = tmp_dir_new();
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct active a = {0}, b = {0};
-	uint64_t s = seed(), key[256];
+	uint64_t s = seeded(), key[256];
 
 	(void)state;
 	make_keys(key, 256, RANDOM, &s);
@@ -243,12 +227,12 @@ static void tables_whose_enlarging_was_killed_do_not_pass_for_complete(void **st
 {
 	char *dir = tmp_dir_new();
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	uint64_t s = seed();
+	uint64_t s = seeded();
 	unsigned complete = 0;
 
 	(void)state;
 	for (int round = 0; round < 60; round++) {
-		struct timespec t = {.tv_nsec = (long)(1000000 + rnd(&s) % 40000000)};
+		struct timespec t = {.tv_nsec = (long)(1000000 + seeded_next(&s) % 40000000)};
 		struct active a = {0};
 		pid_t pid = fork();
 

@@ -9,7 +9,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,6 +18,7 @@
 #include "evlog/read.h"
 #include "evlog/store_impl.h"
 #include "evlog_check.h"
+#include "seeded.h"
 #include "tmp_dir.h"
 
 #define STREAMS 12
@@ -30,23 +30,6 @@ struct place {
 	struct err e;
 	struct acks acks; /* all events, by sequence */
 };
-
-static uint64_t rnd(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
-static uint64_t seed(void)
-{
-	const char *s = getenv("SEED");
-	uint64_t v = s != NULL ? strtoull(s, NULL, 10) : (uint64_t)time(NULL);
-
-	print_message("SEED=%llu\n", (unsigned long long)v);
-	return v * 2 + 1;
-}
 
 static void open_store(struct place *p)
 {
@@ -82,13 +65,14 @@ static struct span span_of(const char *s)
 static void put_some(struct place *p, uint64_t *rng)
 {
 	char words[512] = "";
-	unsigned n = (unsigned)(rnd(rng) % 6 + 1);
+	unsigned n = (unsigned)(seeded_next(rng) % 6 + 1);
 
 	for (unsigned i = 0; i < n; i++) {
-		unsigned stream = (unsigned)(rnd(rng) % STREAMS);
+		unsigned stream = (unsigned)(seeded_next(rng) % STREAMS);
 
 		snprintf(words + strlen(words), sizeof(words) - strlen(words), "%ss%u=i%zu*%u",
-		         i > 0 ? " " : "", stream, p->acks.n + i, (unsigned)(rnd(rng) % 200));
+		         i > 0 ? " " : "", stream, p->acks.n + i,
+		         (unsigned)(seeded_next(rng) % 200));
 	}
 	if (check_append(p->s, words, &p->acks, &p->e) < 0)
 		fail_msg("%s", p->e.msg);
@@ -150,8 +134,8 @@ static void assert_ranges(struct place *p, const char *stream, uint64_t *rng)
 	const struct acked *head = find(p, stream, UINT32_MAX, last);
 
 	for (int i = 0; head != NULL && i < 20; i++) {
-		uint32_t from = (uint32_t)(rnd(rng) % (head->version + 3));
-		uint32_t to = (uint32_t)(rnd(rng) % (head->version + 3));
+		uint32_t from = (uint32_t)(seeded_next(rng) % (head->version + 3));
+		uint32_t to = (uint32_t)(seeded_next(rng) % (head->version + 3));
 		uint32_t end = to < head->version ? to : head->version;
 		struct seqs q = {0};
 
@@ -203,7 +187,7 @@ static void assert_all(struct place *p, uint64_t *rng)
 	for (int i = 0; i < STREAMS; i++) {
 		snprintf(name, sizeof(name), "s%d", i);
 		assert_stream(p, name, last);
-		assert_stream(p, name, rnd(rng) % last + 1);
+		assert_stream(p, name, seeded_next(rng) % last + 1);
 		assert_ranges(p, name, rng);
 	}
 	assert_int_equal(evlog_head(p->s, span_of("nobody"), last, &f, &p->e), 0);
@@ -227,7 +211,7 @@ static void assert_known(struct place *p, uint64_t *rng)
 	struct commit_result r;
 
 	for (int i = 0; i < 100; i++) {
-		const struct acked *k = &p->acks.v[rnd(rng) % p->acks.n];
+		const struct acked *k = &p->acks.v[seeded_next(rng) % p->acks.n];
 		char word[128];
 
 		snprintf(word, sizeof(word), "%s=%s*1000", k->stream, k->id);
@@ -258,13 +242,13 @@ static unsigned count_files(struct place *p, const char *dir, const char *prefix
 static void run_model(uint64_t mask, int steps)
 {
 	struct place p = make_place(mask);
-	uint64_t rng = seed();
+	uint64_t rng = seeded();
 
 	for (int i = 0; i < steps; i++) {
 		put_some(&p, &rng);
-		if (rnd(&rng) % 10 == 0 && evlog_maintain(p.s, &p.e) < 0)
+		if (seeded_next(&rng) % 10 == 0 && evlog_maintain(p.s, &p.e) < 0)
 			fail_msg("%s", p.e.msg);
-		if (rnd(&rng) % 60 == 0) {
+		if (seeded_next(&rng) % 60 == 0) {
 			evlog_close(p.s);
 			open_store(&p);
 			if (mask != UINT64_MAX && evlog_reindex(p.s, &p.e) < 0)
@@ -298,7 +282,7 @@ static void streams_and_ids_whose_keys_collide_are_told_apart(void **state)
 static void merged_indexes_answer_like_the_log(void **state)
 {
 	struct place p = make_place(UINT64_MAX);
-	uint64_t rng = seed();
+	uint64_t rng = seeded();
 	unsigned runs;
 
 	(void)state;
@@ -316,14 +300,14 @@ static void merged_indexes_answer_like_the_log(void **state)
 static void a_scan_from_any_sequence_gives_the_rest_in_order(void **state)
 {
 	struct place p = make_place(UINT64_MAX);
-	uint64_t rng = seed(), last;
+	uint64_t rng = seeded(), last;
 
 	(void)state;
 	while (p.acks.n < 260)
 		put_some(&p, &rng);
 	last = evlog_durable(p.s);
 	for (uint64_t first = 0; first <= last + 1; first++) {
-		uint64_t to = first + rnd(&rng) % (last + 1), next = first == 0 ? 1 : first;
+		uint64_t to = first + seeded_next(&rng) % (last + 1), next = first == 0 ? 1 : first;
 		struct scan *sc = scan_new(p.s, first, &p.e);
 		struct damage d;
 		struct frame f;
@@ -347,14 +331,14 @@ static void a_scan_that_follows_goes_on_over_rolls(void **state)
 	struct err e;
 	struct evlog *reader = check_open(p.dir, NULL, &e);
 	struct scan *sc = scan_new(reader, 1, &e);
-	uint64_t rng = seed(), next = 1;
+	uint64_t rng = seeded(), next = 1;
 	struct damage d;
 	struct frame f;
 
 	(void)state;
 	for (int i = 0; i < 300; i++) {
 		put_some(&p, &rng);
-		if (rnd(&rng) % 4 == 0)
+		if (seeded_next(&rng) % 4 == 0)
 			continue;
 		while (scan_next(sc, evlog_durable(reader), &f, &d, &e) == 1)
 			assert_is(&f, &p.acks.v[next++ - 1]);

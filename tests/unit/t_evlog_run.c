@@ -10,13 +10,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "evlog/run.h"
 #include "fault_io.h"
+#include "seeded.h"
 #include "tmp_dir.h"
 
 static struct err e;
@@ -41,23 +41,6 @@ static void end(struct place *p)
 	tmp_dir_free(p->dir);
 }
 
-static uint64_t rnd(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
-static uint64_t seed(void)
-{
-	const char *s = getenv("SEED");
-	uint64_t v = s != NULL ? strtoull(s, NULL, 10) : (uint64_t)time(NULL);
-
-	print_message("SEED=%llu\n", (unsigned long long)v);
-	return v * 2 + 1;
-}
-
 static int by_slot(const void *x, const void *y)
 {
 	const struct active_slot *a = x, *b = y;
@@ -73,7 +56,7 @@ static struct active_slot *make(size_t n, uint64_t first, int pattern, uint64_t 
 	struct active_slot *v = calloc(n + 1, sizeof(*v));
 
 	for (size_t i = 0; i < n; i++) {
-		uint64_t k = rnd(state);
+		uint64_t k = seeded_next(state);
 
 		v[i].key = pattern == 0 ? k | 1 : pattern == 1 ? k % 9 + 1 : k % 300 + 1;
 		v[i].seq = first + i;
@@ -125,7 +108,7 @@ static void a_run_gives_back_all_entries_of_every_size_and_key_pattern(void **st
 {
 	static const size_t sizes[] = {0, 1, 2, 190, 254, 255, 256, 1000, 20000};
 	struct place p = begin();
-	uint64_t s = seed();
+	uint64_t s = seeded();
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
@@ -164,7 +147,7 @@ static void merge_once(struct place *p, enum run_family f, int pattern, uint64_t
 	size_t n = 0;
 
 	for (int i = 0; i < PARTS; i++) {
-		size_t count = i == 2 ? 0 : (size_t)(rnd(s) % 3000);
+		size_t count = i == 2 ? 0 : (size_t)(seeded_next(s) % 3000);
 		uint64_t first = (uint64_t)i * 10000 + 1;
 		struct active_slot *v = make(count, first, pattern, s);
 
@@ -190,7 +173,7 @@ static void merge_once(struct place *p, enum run_family f, int pattern, uint64_t
 static void a_merge_keeps_the_newest_heads_and_all_ids(void **state)
 {
 	struct place p = begin();
-	uint64_t s = seed();
+	uint64_t s = seeded();
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
@@ -231,7 +214,7 @@ static bool is_found_out(struct place *p, const char *name)
 static void a_damaged_block_is_found_wherever_it_is(void **state)
 {
 	struct place p = begin();
-	uint64_t s = seed();
+	uint64_t s = seeded();
 	struct active_slot *v = make(900, 1, 0, &s);
 	struct run r = write_and_open(&p, RUN_HEADS, 1, 900, v, 900);
 	char zeros[RUN_BLOCK] = {0};

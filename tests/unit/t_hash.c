@@ -1,9 +1,6 @@
 #include "base/hash.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +8,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+
+#include "seeded.h"
 
 static void crc32c_gives_the_known_values(void **state)
 {
@@ -47,13 +46,10 @@ static uint32_t crc32c_slow(uint32_t crc, const unsigned char *p, size_t len)
 
 static void fill_random(unsigned char *p, size_t len)
 {
-	const char *given = getenv("SEED");
-	unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
+	uint64_t rand = seeded();
 
-	printf("SEED=%u\n", seed);
-	srandom(seed);
 	for (size_t i = 0; i < len; i++)
-		p[i] = (unsigned char)random();
+		p[i] = (unsigned char)seeded_next(&rand);
 }
 
 static void both_ways_to_crc32c_agree_with_the_definition(void **state)

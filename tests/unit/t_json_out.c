@@ -1,9 +1,6 @@
 #include "base/json_out.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -14,6 +11,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+
+#include "seeded.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -121,8 +120,7 @@ static void what_is_written_is_read_back(void **state)
 	                                   "\xc3",
 	                                   " ",
 	                                   "plain ascii text of some length"};
-	const char *given = getenv("SEED");
-	unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
+	uint64_t rand = seeded();
 	struct buf in = {0};
 	struct buf out = {0};
 	struct buf back = {0};
@@ -130,15 +128,13 @@ static void what_is_written_is_read_back(void **state)
 	struct err e;
 
 	(void)state;
-	printf("SEED=%u\n", seed);
-	srandom(seed);
 	for (int i = 0; i < 20000; i++) {
 		buf_clear(&in);
 		buf_clear(&out);
 		buf_clear(&back);
 		buf_add_str(&in, "x");
-		for (long n = random() % 12; n > 0; n--)
-			buf_add_str(&in, bits[random() % (long)COUNT(bits)]);
+		for (uint64_t n = seeded_below(&rand, 12); n > 0; n--)
+			buf_add_str(&in, bits[seeded_below(&rand, COUNT(bits))]);
 		json_out_string(&out, in.data, in.len);
 		if (json_scan(out.data, out.len, &d, &e) < 0)
 			fail_msg("%.*s: %s", (int)out.len, out.data, e.msg);

@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,23 +10,9 @@
 
 #include <cmocka.h>
 
+#include "seeded.h"
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-static void seed_random(void)
-{
-	const char *given = getenv("SEED");
-	unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
-
-	printf("SEED=%u\n", seed);
-	srandom(seed);
-}
-
-static uint64_t random_u64(void)
-{
-	uint64_t v = (uint64_t)random() << 42 ^ (uint64_t)random() << 21 ^ (uint64_t)random();
-
-	return v >> random() % 64;
-}
 
 static void a_number_is_digits_within_its_range(void **state)
 {
@@ -88,14 +72,14 @@ static void a_number_out_of_range_is_told_from_junk(void **state)
 
 static void numbers_survive_the_round_trip(void **state)
 {
+	uint64_t rand = seeded();
 	char digits[TEXT_U64_LEN];
 	uint64_t v;
 	struct err e;
 
 	(void)state;
-	seed_random();
 	for (int i = 0; i < 10000; i++) {
-		uint64_t want = i == 0 ? UINT64_MAX : i == 1 ? 0 : random_u64();
+		uint64_t want = i == 0 ? UINT64_MAX : i == 1 ? 0 : seeded_any_size(&rand);
 		size_t n = text_put_u64(digits, want);
 
 		assert_true(n == 1 || digits[0] != '0');
@@ -227,11 +211,11 @@ static void sizes_have_units_of_1024(void **state)
 
 static void hex_of_any_width_survives_the_round_trip(void **state)
 {
+	uint64_t rand = seeded();
 	(void)state;
-	seed_random();
 	for (int i = 0; i < 20000; i++) {
 		int width = 1 + i % 16;
-		uint64_t v = random_u64() & UINT64_MAX >> (64 - 4 * width);
+		uint64_t v = seeded_any_size(&rand) & UINT64_MAX >> (64 - 4 * width);
 		char want[20];
 		char got[18] = "<................>";
 		uint64_t back = 0;

@@ -13,16 +13,9 @@
 
 #include <cmocka.h>
 
+#include "seeded.h"
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-static void seed_random(void)
-{
-	const char *given = getenv("SEED");
-	unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
-
-	printf("SEED=%u\n", seed);
-	srandom(seed);
-}
 
 static void check_time(int64_t ns, const char *want)
 {
@@ -47,11 +40,10 @@ static void a_time_is_written_in_utc_with_microseconds(void **state)
 
 static void times_agree_with_the_c_library(void **state)
 {
+	uint64_t rand = seeded();
 	(void)state;
-	seed_random();
 	for (int i = 0; i < 100000; i++) {
-		uint64_t bits = (uint64_t)random() << 40 ^ (uint64_t)random() << 20 ^
-		                (uint64_t)random() ^ (uint64_t)random() << 63;
+		uint64_t bits = seeded_next(&rand);
 		int64_t ns = (int64_t)bits;
 		int64_t seconds = ns / TEXT_NS_PER_S - (ns % TEXT_NS_PER_S < 0);
 		time_t t = (time_t)seconds;
