@@ -146,7 +146,8 @@ nothing_wrong() {
 	for page in "$root"/man/*.[18]; do
 		[ -e "$page" ] || continue
 		name=$(basename "$page" ".${page##*.}")
-		[ -x "$B/bin/$name" ] || wrong+=("$page")
+		# TOOL-VERB describes some verbs of a tool.
+		[ -x "$B/bin/$name" ] || [ -x "$B/bin/${name%%-*}" ] || wrong+=("$page")
 	done
 	nothing_wrong "${wrong[@]}"
 }

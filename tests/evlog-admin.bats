@@ -274,9 +274,11 @@ verbs() {
 	    on && $1 != "help" { print $1 }'
 }
 
-@test "each verb's --help begins with its synopsis in evlog(1)" {
-	page=$BATS_TEST_DIRNAME/../man/evlog.1
-	mandoc -T ascii -O width=1000 "$page" | col -bx | sed 's/ | /|/g; s/^ *//' >text
+# The pages that describe verbs: evlog(1), evlog-handle(1) and so on.
+pages() { mandoc -T ascii "$@" "$BATS_TEST_DIRNAME"/../man/evlog*.1 | col -bx; }
+
+@test "each verb's --help begins with its synopsis in the manual" {
+	pages -O width=1000 | sed 's/ | /|/g; s/^ *//' >text
 	[ "$(verbs | wc -l)" -gt 15 ]
 	for verb in $(verbs); do
 		awk -v v="evlog $verb" '!on && $0 == v { on = 1; next }
@@ -286,8 +288,8 @@ verbs() {
 	done
 }
 
-@test "every option that --help names is in evlog(1)" {
-	mandoc -T ascii "$BATS_TEST_DIRNAME/../man/evlog.1" | col -bx >text
+@test "every option that --help names is in the manual" {
+	pages >text
 	for verb in $(verbs); do
 		evlog "$verb" --help | awk '/^Options:/ { on = 1; next } on' |
 		    grep -oE -- '(^|[ ,])--?[a-z0-9-]+' | tr -d ' ,' >options
