@@ -72,6 +72,12 @@ int evlog_commit(struct evlog *s, struct commit *c, enum commit_mode mode, int64
  */
 int evlog_sync(struct evlog *s, uint64_t sequence, struct err *e);
 
+/*
+ * The last sequence that is written, perhaps not yet on disk.  Who met a conflict syncs up to here
+ * before reading what came first: whoever wrote it may have died before its own sync.
+ */
+uint64_t evlog_written(const struct evlog *s);
+
 /* Let s, a second handle of the process, sync what `writer` has committed so far. */
 void evlog_sync_for(struct evlog *s, const struct evlog *writer);
 

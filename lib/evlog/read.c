@@ -96,6 +96,16 @@ int evlog_at(struct evlog *s, struct span stream, uint32_t version, uint64_t at_
 	return r > 0 ? store_frame(s, f->seq, f, e) : r;
 }
 
+int evlog_find(struct evlog *s, struct span stream, struct span id, uint64_t at_most,
+               struct frame *f, struct err *e)
+{
+	int r = store_refresh(s, e);
+
+	if (r == 0)
+		r = lookup_id(s, stream, id, f, e);
+	return r > 0 && f->seq > at_most ? 0 : r;
+}
+
 void seqs_done(struct seqs *q)
 {
 	free(q->v);

@@ -53,6 +53,10 @@ void evlog_warm(struct evlog *s, const struct span *streams, size_t n);
 int evlog_at(struct evlog *s, struct span stream, uint32_t version, uint64_t at_most,
              struct frame *f, struct err *e);
 
+/* The event of a stream with an id, at or below a sequence: 1, 0 none, -1. */
+int evlog_find(struct evlog *s, struct span stream, struct span id, uint64_t at_most,
+               struct frame *f, struct err *e);
+
 /*
  * The sequences of a stream's events with from <= version <= to, in version order, appended to
  * *seqs (malloc'ed, grown).  -1 with EVLOG_DAMAGED when its chain of events is broken, EVLOG_GAP

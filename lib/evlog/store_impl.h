@@ -22,6 +22,8 @@
 
 enum store_lock { LOCK_WRITER = 0, LOCK_MAINTAIN = 1, LOCK_SYNC = 2 };
 
+#define LOCK_TURNS ((off_t)1 << 32) /* and 2^32 bytes from there on: turn.h */
+
 #define SEGMENT_NAME_MAX 24 /* 0000000000000001.evl */
 #define POISON_NAME      "poisoned"
 /* Of a store on a network file system. */

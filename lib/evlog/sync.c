@@ -128,3 +128,8 @@ uint64_t evlog_durable(const struct evlog *s)
 {
 	return ctl_get(&s->ctl->durable);
 }
+
+uint64_t evlog_written(const struct evlog *s)
+{
+	return ctl_get(&s->ctl->written);
+}
