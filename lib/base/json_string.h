@@ -1,5 +1,5 @@
 /*
- * json_string: the inside of JSON strings, for json.c and json_out.c and nobody else.
+ * json_string: the inside of JSON strings, for lib/base/json*.c and nobody else.
  *
  * Pure.  json_string_plain() is the inner loop of both: sixteen bytes a step with SSE2, which
  * every x86-64 has; eight elsewhere.

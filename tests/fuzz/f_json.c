@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/json_each.h"
 #include "base/json_out.h"
 #include "fuzz.h"
 
@@ -91,6 +92,43 @@ static void check_value(const struct json_value *v, json_t *want)
 	buf_done(&b);
 }
 
+static void check_each(const struct json_value *v, json_t *want);
+
+/* As the scanner would note it. */
+static void check_found(const struct json_value *v, json_t *want)
+{
+	check_value(v, want);
+	if (v->type == JSON_OBJECT || v->type == JSON_ARRAY)
+		check_each(v, want);
+}
+
+/* Every member and element at every level.  Not deeper than JSON_DEPTH_MAX. */
+static void check_each(const struct json_value *v, json_t *want)
+{
+	struct json_each it;
+	struct json_member m;
+	size_t n = 0;
+	struct err e;
+
+	json_each_begin(&it, v);
+	for (; json_each_next(&it, &m); n++) {
+		struct buf key = {0};
+
+		if (v->type == JSON_ARRAY) {
+			CHECK(m.key_len == 0);
+			check_found(&m.value, json_array_get(want, n));
+			continue;
+		}
+		CHECK(json_unescape(&key, m.key, m.key_len, &e) == 0);
+		buf_add_char(&key, '\0');
+		CHECK(m.key_escaped == (memchr(m.key, '\\', m.key_len) != NULL));
+		CHECK(json_object_get(want, key.data) != NULL);
+		check_found(&m.value, json_object_get(want, key.data));
+		buf_done(&key);
+	}
+	CHECK(n == (v->type == JSON_ARRAY ? json_array_size(want) : json_object_size(want)));
+}
+
 static void check_members(const struct json_doc *d, json_t *want)
 {
 	struct err e;
@@ -129,7 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(json_error_code(&why) == json_error_numeric_overflow ||
 		      json_error_code(&why) == json_error_null_byte_in_key);
 	} else {
-		check_value(&d.value, want);
+		check_found(&d.value, want);
 		if (d.value.type == JSON_OBJECT)
 			check_members(&d, want);
 	}
