@@ -292,6 +292,18 @@ int file_lock(int fd, off_t byte, enum file_lock kind, int64_t timeout_ms, struc
 	return 0;
 }
 
+bool file_is_locked(int fd, off_t byte)
+{
+	struct flock l = {
+	    .l_type = F_WRLCK,
+	    .l_whence = SEEK_SET,
+	    .l_start = byte,
+	    .l_len = 1,
+	};
+
+	return fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+}
+
 void file_unlock(int fd, off_t byte)
 {
 	(void)lock_call(fd, F_OFD_SETLK, F_UNLCK, byte);

@@ -110,6 +110,9 @@ int file_lock(int fd, off_t byte, enum file_lock kind, int64_t timeout_ms, struc
 /* 1 taken, 0 somebody else holds it, -1 error. */
 int file_try_lock(int fd, off_t byte, enum file_lock kind, struct err *e);
 
+/* Does anybody hold it, other than through this fd?  Takes nothing, any fd will do. */
+bool file_is_locked(int fd, off_t byte);
+
 /* Give the lock back; also fine when it is not held. */
 void file_unlock(int fd, off_t byte);
 

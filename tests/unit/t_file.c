@@ -340,8 +340,11 @@ static void one_byte_is_one_lock_of_one_open_file(void **state)
 	assert_int_equal(file_try_lock(b, 0, FILE_LOCK_EXCLUSIVE, &e), 0);
 	assert_int_equal(file_try_lock(b, 0, FILE_LOCK_SHARED, &e), 0);
 	assert_int_equal(file_try_lock(b, 1, FILE_LOCK_EXCLUSIVE, &e), 1);
+	assert_true(file_is_locked(b, 0));
+	assert_false(file_is_locked(a, 0));
 	file_unlock(a, 0);
 	file_unlock(a, 0);
+	assert_false(file_is_locked(b, 0));
 	assert_int_equal(file_try_lock(b, 0, FILE_LOCK_SHARED, &e), 1);
 	assert_int_equal(file_try_lock(a, 0, FILE_LOCK_SHARED, &e), 1);
 	assert_int_equal(file_try_lock(a, 0, FILE_LOCK_EXCLUSIVE, &e), 0);
