@@ -29,6 +29,7 @@ enum evlog_status { STATUS_DAMAGED = 8, STATUS_CONFLICT = 10, STATUS_ID_REUSED =
 enum long_option {
 	OPT_AFTER = OPT_LONG + 1,
 	OPT_ALL,
+	OPT_AT,
 	OPT_ATOMIC,
 	OPT_BATCH,
 	OPT_CHECK,
@@ -37,11 +38,13 @@ enum long_option {
 	OPT_DEEP,
 	OPT_EACH,
 	OPT_FROM,
+	OPT_INIT,
 	OPT_JSON,
 	OPT_RAW,
 	OPT_SEGMENT_SIZE,
 	OPT_SHARED,
 	OPT_SINCE,
+	OPT_SNAPSHOT_EVERY,
 	OPT_TAKE,
 	OPT_TIMEOUT,
 	OPT_TO,
@@ -89,6 +92,14 @@ extern const struct opt export_options[];
 extern const struct opt import_options[];
 int export_run(struct opts *o);
 int import_run(struct opts *o);
+
+/* fold.c */
+extern const struct opt fold_options[];
+int fold_run(struct opts *o);
+
+/* snapshot.c */
+extern const struct opt snapshot_options[];
+int snapshot_run(struct opts *o);
 
 /* ---- main.c */
 
