@@ -13,6 +13,7 @@ B := build$(subst $(comma),-,$(subst $() ,,$(addprefix -,$(variant))))
 CFLAGS ?= $(if $(COV),-O0,-O2) -g
 LDFLAGS ?= -Wl,-z,relro,-z,now
 LDLIBS := -lsodium
+LDLIBS_evlog-sqlite := -lsqlite3
 TEST_LDLIBS := -lcmocka -ljansson
 BENCH_LDLIBS := -lsqlite3
 
@@ -33,7 +34,8 @@ override LDFLAGS += -pie -Wl,--as-needed $(INSTRUMENT)
 LIB_SRCS := $(sort $(wildcard lib/*.c lib/*/*.c))
 TOOLS := $(sort $(patsubst cmd/%.c,%,$(wildcard cmd/*.c)) \
 	$(patsubst cmd/%/main.c,%,$(wildcard cmd/*/main.c)))
-HELPERS := $(patsubst cmd/libexec/%.c,%,$(sort $(wildcard cmd/libexec/*.c)))
+HELPERS := $(sort $(patsubst cmd/libexec/%.c,%,$(wildcard cmd/libexec/*.c)) \
+	$(patsubst cmd/libexec/%/main.c,%,$(wildcard cmd/libexec/*/main.c)))
 TESTLIB_SRCS := $(sort $(wildcard tests/lib/*.c))
 UNITS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/t_*.c)))
 FUZZERS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/fuzz/f_*.c)))
@@ -42,6 +44,7 @@ BENCHES := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bench/*.c)))
 SHELLS := bash zsh fish
 
 tool_srcs = $(sort $(or $(wildcard cmd/$1/*.c),cmd/$1.c))
+helper_srcs = $(call tool_srcs,libexec/$1)
 obj = $(patsubst %.c,$(B)/%.o,$1)
 BINS := $(TOOLS:%=$(B)/bin/%) $(HELPERS:%=$(B)/libexec/%)
 COMPLETIONS := $(foreach s,$(SHELLS),$(TOOLS:%=$(B)/completions/$s/%))
@@ -50,7 +53,8 @@ TESTLIB := $(B)/libtest.a
 TESTS := $(UNITS) $(FUZZERS) $(CRASHERS)
 
 OBJS := $(call obj,$(LIB_SRCS) $(foreach t,$(TOOLS),$(call tool_srcs,$t)) \
-	$(HELPERS:%=cmd/libexec/%.c) $(TESTLIB_SRCS) $(wildcard tests/fuzz/replay.c)) \
+	$(foreach h,$(HELPERS),$(call helper_srcs,$h)) $(TESTLIB_SRCS) \
+	$(wildcard tests/fuzz/replay.c)) \
 	$(TESTS:%=%.o) $(BENCHES:%=%.o)
 
 say = $(if $(V),,@printf '  %-5s %s\n' $1 '$@';)
@@ -61,7 +65,8 @@ jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(or $(shell nproc 2>/dev/null),2))
 all: $(LIB) $(BINS) $(COMPLETIONS)	## build every tool (the default); V=1 shows the commands
 
 # A stamp changes when what it stands for does: .flags compiles anew, .files archives and links.
-FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS) $(TEST_LDLIBS) $(BENCH_LDLIBS)
+FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS) $(TEST_LDLIBS) $(BENCH_LDLIBS) \
+	$(foreach h,$(HELPERS),$(LDLIBS_$h))
 ifneq ($(strip $(file <$(B)/.flags)),$(strip $(FLAGS)))
 $(B)/.flags: FORCE
 endif
@@ -71,7 +76,8 @@ endif
 stamp = @mkdir -p $(@D) && printf '%s\n' '$(subst ','\'',$(strip $1))' >$@
 
 $(B)/.flags:
-	@printf '#include <sodium.h>\n' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 || { \
+	@printf '#include <sodium.h>\n#include <sqlite3.h>\n' | \
+	    $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 || { \
 	    echo "make: $(CC) or a library's header is missing" >&2; \
 	    NO_INSTALL=1 scripts/deps compile; exit 69; }
 	$(call stamp,$(FLAGS))
@@ -106,9 +112,12 @@ $(SHELLS:%=$(B)/completions/%/$1): $(B)/completions/%/$1: $(B)/bin/$1
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$t)))
 
-$(HELPERS:%=$(B)/libexec/%): $(B)/libexec/%: $(B)/cmd/libexec/%.o $(LIB) $(B)/.files
-	@mkdir -p $(@D)
-	$(link) $< $(LIB) $(LDLIBS)
+define helper_rule
+$(B)/libexec/$1: $(call obj,$(call helper_srcs,$1)) $(LIB) $(B)/.files
+	@mkdir -p $$(@D)
+	$$(link) $$(filter %.o,$$^) $(LIB) $$(LDLIBS_$1) $$(LDLIBS)
+endef
+$(foreach h,$(HELPERS),$(eval $(call helper_rule,$h)))
 
 $(UNITS) $(CRASHERS): %: %.o $(TESTLIB) $(LIB) $(B)/.files
 	$(link) $< $(TESTLIB) $(LIB) $(TEST_LDLIBS) $(LDLIBS)
