@@ -470,17 +470,6 @@ forget_boot() { rm -f s/ctl; }
 
 # --- other writers ---
 
-# hold_lock: another process has the writer lock, until it is stopped; its id in $holder.
-hold_lock() {
-	command -v perl >/dev/null || skip "by design: perl is not installed"
-	# F_OFD_SETLK with F_WRLCK on byte 0; a struct flock of 64 bits.
-	perl -e 'open F, "+<", $ARGV[0] or die; my $lock = pack("ssx4qqix4", 1, 0, 0, 1, 0);
-	    fcntl(F, 37, $lock) or die; $| = 1; print "held\n"; sleep 600' s/lock >held 3>&- &
-	holder=$!
-	started $holder
-	wait_for 20 test -s held
-}
-
 @test "with -w a writer gives up after that time: exit 75 and nothing is written" {
 	fill a 1 3
 	hold_lock

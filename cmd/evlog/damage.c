@@ -28,7 +28,7 @@ void damages_report(struct damages *d, const struct damage *what)
 
 int damages_status(const struct damages *d, int otherwise)
 {
-	return d->seen ? STATUS_DAMAGED : otherwise;
+	return d->seen ? STATUS_DAMAGED : d->deleted ? STATUS_DELETED : otherwise;
 }
 
 bool damages_cause(const struct err *e)
@@ -129,9 +129,15 @@ static void gather_by_scan(struct damages *d, struct evlog *s, struct span strea
 	struct scan *sc = damages_scan(s, 1);
 	struct frame f;
 
-	while (damages_next(d, sc, end, &f))
-		if (span_is(f.stream, stream) && f.version >= from && f.version <= to)
+	while (damages_next(d, sc, end, &f)) {
+		if (!span_is(f.stream, stream))
+			continue;
+		/* The stream begins behind its last deletion. */
+		if (f.kind == FRAME_DELETED)
+			seqs->len = 0;
+		else if (f.version >= from && f.version <= to)
 			seqs_push(seqs, f.seq);
+	}
 	scan_free(sc);
 }
 
@@ -143,8 +149,13 @@ void damages_gather(struct damages *d, struct evlog *s, struct span stream, uint
 	seqs->len = 0;
 	if (evlog_gather(s, stream, from, to, end, seqs, &e) == 0)
 		return;
+	seqs->len = 0;
+	if (e.code == EVLOG_DELETED) {
+		d->deleted = true;
+		tool_warn("%s", e.msg);
+		return;
+	}
 	if (!damages_cause(&e))
 		fail(&e);
-	seqs->len = 0;
 	gather_by_scan(d, s, stream, from, to, end, seqs);
 }

@@ -23,7 +23,12 @@
 #include "tool/opt.h"
 
 /* The exit statuses that are evlog's own. */
-enum evlog_status { STATUS_DAMAGED = 8, STATUS_CONFLICT = 10, STATUS_ID_REUSED = 11 };
+enum evlog_status {
+	STATUS_DAMAGED = 8,
+	STATUS_CONFLICT = 10,
+	STATUS_ID_REUSED = 11,
+	STATUS_DELETED = 12 /* the stream was deleted for good */
+};
 
 /* Options without a letter, of all verbs. */
 enum long_option {
@@ -38,6 +43,7 @@ enum long_option {
 	OPT_DEEP,
 	OPT_EACH,
 	OPT_FROM,
+	OPT_HARD,
 	OPT_INIT,
 	OPT_JSON,
 	OPT_RAW,
@@ -86,6 +92,10 @@ extern const struct opt verify_options[];
 int stat_run(struct opts *o);
 int verify_run(struct opts *o);
 int repair_run(struct opts *o);
+
+/* shrink.c */
+extern const struct opt rm_options[];
+int rm_run(struct opts *o);
 
 /* port.c */
 extern const struct opt export_options[];
@@ -173,7 +183,7 @@ enum input_step input_rest(struct input *in, size_t max, struct span *ret_bytes,
 /* Where a line came from. */
 struct origin {
 	const char *file; /* NULL: stdin */
-	uint64_t line;
+	uint64_t line;    /* 0: from no input at all */
 };
 
 /* Put "line 3: " or "'FILE' line 3: " in front of an error; input_locate(): of the last line. */
@@ -308,6 +318,7 @@ struct span source_of(struct buf *b, const struct evlog *s);
 
 struct damages {
 	bool seen;
+	bool deleted;                 /* a stream that was asked for is, for good; reported */
 	struct damage last;           /* reported */
 	uint64_t gap_first, gap_last; /* sequences that are missing, and why is known */
 };

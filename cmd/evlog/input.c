@@ -58,6 +58,8 @@ void input_locate(const struct input *in, struct err *e)
 
 void origin_locate(const struct origin *o, struct err *e)
 {
+	if (o->line == 0)
+		return;
 	if (o->file != NULL)
 		err_wrap(e, "'%s' line %ju", o->file, (uintmax_t)o->line);
 	else

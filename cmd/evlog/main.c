@@ -31,6 +31,7 @@ static const struct verb verbs[] = {
      "print the state of a stream", fold_options, 0, NULL},
     {"snapshot", snapshot_run, "ls [STREAM|PREFIX*|--all]\nrm STREAM|PREFIX*|--all",
      "list or remove the states that are kept", snapshot_options, 0, NULL},
+    {"rm", rm_run, "[--hard] [-x VERSION] [-q] STREAM", "delete a stream", rm_options, 0, NULL},
     {"init", init_run, "[--shared] [DIR]", "make a store", init_options, 0, "dir"},
     {"stat", stat_run, "[--json]", "show size and state of the store", stat_options, 0, NULL},
     {"verify", verify_run, "[--deep] [-q]", "check the store", verify_options, 0, NULL},
@@ -63,6 +64,10 @@ int status_of(const struct err *e)
 		return STATUS_CONFLICT;
 	case EVLOG_ID_REUSED:
 		return STATUS_ID_REUSED;
+	case EVLOG_DELETED:
+		return STATUS_DELETED;
+	case EVLOG_NO_STREAM:
+		return TOOL_NO;
 	case EVLOG_BAD_EVENT:
 	case EBADMSG:
 		return TOOL_DATA;

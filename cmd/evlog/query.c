@@ -162,8 +162,9 @@ bool query_exists(const struct query *q, struct evlog *s, uint64_t end)
 	} else {
 		r = evlog_each_stream(s, end, find_stream, &search, &e);
 	}
-	if (r < 0 && !damages_cause(&e))
+	if (r < 0 && !damages_cause(&e) && e.code != EVLOG_DELETED)
 		fail(&e);
-	/* What damage hides may exist; that there is damage, the exit status says. */
+	/* What damage hides may exist; that there is damage, or was a deletion, is said elsewhere.
+	 */
 	return r < 0 || search.found || q->kind == SELECT_ALL;
 }

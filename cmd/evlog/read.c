@@ -45,10 +45,10 @@ static uint64_t left(const struct reading *r)
 
 /* ---- One stream, by its versions. */
 
-/* The first version whose event is not before r->begin, by bisection. */
-static uint32_t version_at_begin(struct reading *r, struct span stream, uint32_t last)
+/* The first version from lo on whose event is not before r->begin, by bisection. */
+static uint32_t version_at_begin(struct reading *r, struct span stream, uint32_t lo, uint32_t last)
 {
-	uint32_t lo = 0;
+	uint32_t from = lo;
 	uint32_t hi = last + 1;
 
 	while (lo < hi) {
@@ -58,7 +58,7 @@ static uint32_t version_at_begin(struct reading *r, struct span stream, uint32_t
 
 		/* A damaged chain is no help: then all versions are looked at. */
 		if (evlog_at(r->s, stream, mid, r->end, &f, &e) <= 0)
-			return 0;
+			return from;
 		if (f.seq < r->begin)
 			lo = mid + 1;
 		else
@@ -76,27 +76,32 @@ static bool narrow(struct reading *r, struct span stream, uint32_t *from, uint32
 	const struct query *q = r->q;
 	bool counts = q->type_count == 0 && q->limit <= UINT32_MAX;
 	uint32_t count = counts ? (uint32_t)left(r) : 0;
+	uint32_t first;
 	struct frame head;
 	struct err e;
+	int found = 1;
 
 	*from = q->from;
 	*to = q->to;
-	if (r->begin > 1 || (counts && q->reverse)) {
-		int found = evlog_head(r->s, stream, r->end, &head, &e);
-
-		if (found < 0)
-			return true; /* damages_gather() knows what to do */
-		if (found == 0 || head.version < *from || head.seq < r->begin)
+	if (r->begin == 1 && !counts)
+		return true;
+	if (r->begin > 1 || q->reverse) {
+		found = evlog_head(r->s, stream, r->end, &head, &e);
+		if (found > 0 && (head.version < *from || head.seq < r->begin))
 			return false;
-		if (head.version < *to)
+		if (found > 0 && head.version < *to)
 			*to = head.version;
 	}
-	if (r->begin > 1) {
-		uint32_t first = version_at_begin(r, stream, *to);
-
-		if (first > *from)
-			*from = first;
-	}
+	if (found > 0)
+		found = evlog_first(r->s, stream, r->end, &first, &e);
+	if (found < 0)
+		return true; /* damages_gather() knows what to do */
+	if (found == 0)
+		return false;
+	if (first > *from)
+		*from = first;
+	if (r->begin > 1)
+		*from = version_at_begin(r, stream, *from, *to);
 	if (*from > *to)
 		return false;
 	if (counts && *to - *from >= count && q->reverse)

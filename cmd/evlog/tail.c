@@ -193,6 +193,17 @@ static int follow(struct tail *t, struct scan *sc, uint64_t last)
 	}
 }
 
+/* Of a stream that was deleted for good nothing will come. */
+static void check_deleted(struct tail *t, uint64_t end)
+{
+	struct frame head;
+	struct err e;
+
+	if (t->q.kind == SELECT_STREAM && evlog_head(t->s, t->q.name, end, &head, &e) < 0 &&
+	    e.code == EVLOG_DELETED)
+		fail(&e);
+}
+
 static int tail(struct tail *t)
 {
 	uint64_t end = evlog_durable(t->s);
@@ -200,6 +211,7 @@ static int tail(struct tail *t)
 	int status = TOOL_OK;
 	bool exists;
 
+	check_deleted(t, end);
 	t->deadline_ns = after(t->timeout_ns);
 	printer_begin(&t->p, t->s);
 	if (!t->has_after)

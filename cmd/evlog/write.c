@@ -227,7 +227,7 @@ void writer_commit(struct writer *w)
 		return;
 	done = evlog_commit(w->store, w->commit, w->mode, clock_wall_ns(), &r, &e);
 	land(w);
-	if (done < 0 && e.code != EVLOG_CONFLICT && e.code != EVLOG_ID_REUSED)
+	if (done < 0 && !commit_is_refused(&e))
 		fail(&e);
 	if (done < 0)
 		refuse(w, &r, &e);

@@ -58,10 +58,18 @@ enum commit_mode {
 	COMMIT_ATOMIC /* all or nothing: partly known is EVLOG_ID_REUSED */
 };
 
+/* Is it an answer about one event: EVLOG_CONFLICT, _ID_REUSED, _DELETED or _NO_STREAM? */
+bool commit_is_refused(const struct err *e);
+
 /*
- * Write the commit.  now_ns is the time to record.  In COMMIT_EACH an event that is refused
- * (EVLOG_CONFLICT, EVLOG_ID_REUSED) is so after the events before it were written (*r tells).  Any
- * other failure has written nothing.  Success is not yet durable.
+ * Write the commit.  now_ns is the time to record.  In COMMIT_EACH an event that is refused is so
+ * after the events before it were written (*r tells).  Any other failure has written nothing.
+ * Success is not yet durable.
+ *
+ * An event of kind D ends its stream.  By its name the stream then does not exist, and what is
+ * appended later goes on with the next version, or it is EVLOG_DELETED when that was for good.  The
+ * deletion of a stream that is not there is EVLOG_NO_STREAM, of one that was deleted for good a
+ * known event.  Ids of events before a deletion are free again.
  */
 int evlog_commit(struct evlog *s, struct commit *c, enum commit_mode mode, int64_t now_ns,
                  struct commit_result *r, struct err *e);

@@ -100,7 +100,7 @@ static const char *seal_lines(struct evlog *s, struct commit *c, uint32_t end,
 	buf_clear(&c->kept);
 	for (uint32_t i = 0; i < end; i++) {
 		const struct entry *n = &c->entries[i];
-		struct frame f = {.kind = FRAME_EVENT,
+		struct frame f = {.kind = n->kind,
 		                  .flag = FRAME_PLAIN,
 		                  .last = left == 1,
 		                  .len = n->len,
@@ -247,6 +247,12 @@ static int make_receipts(struct commit *c, struct commit_result *r, struct err *
 	return 0;
 }
 
+bool commit_is_refused(const struct err *e)
+{
+	return e->code == EVLOG_CONFLICT || e->code == EVLOG_ID_REUSED ||
+	       e->code == EVLOG_DELETED || e->code == EVLOG_NO_STREAM;
+}
+
 int evlog_commit(struct evlog *s, struct commit *c, enum commit_mode mode, int64_t now_ns,
                  struct commit_result *r, struct err *e)
 {
@@ -261,8 +267,7 @@ int evlog_commit(struct evlog *s, struct commit *c, enum commit_mode mode, int64
 		return -1;
 	s->epoch = ctl_get32(&s->ctl->epoch);
 	planned = plan_commit(s, c, mode, &end, r, &later);
-	if (planned < 0 && (mode == COMMIT_ATOMIC ||
-	                    (later.code != EVLOG_CONFLICT && later.code != EVLOG_ID_REUSED))) {
+	if (planned < 0 && (mode == COMMIT_ATOMIC || !commit_is_refused(&later))) {
 		*e = later;
 		goto out;
 	}

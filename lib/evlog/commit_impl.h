@@ -17,6 +17,7 @@ struct entry {
 	uint32_t data_at; /* offset of the data in the line */
 	uint32_t data_crc;
 	uint8_t stream_len, type_len, id_len;
+	char kind;
 	bool id_given;
 	bool known; /* is in the store already: not written again */
 	uint32_t state;
@@ -29,10 +30,11 @@ struct entry {
 /* A stream that the commit touches: its newest event as the commit proceeds, and its receipt. */
 struct state {
 	uint32_t entry; /* its first; there is its name */
-	bool exists;
-	uint32_t version;
+	struct stream_state is;
 	uint64_t head, jump; /* sequence of the newest event, and where that one jumps to */
-	uint64_t key;        /* in the index of heads */
+	bool has_floor;
+	uint64_t floor; /* of its last deletion, 0: none; once it was asked for */
+	uint64_t key;   /* in the index of heads */
 	uint32_t first, last, count, known;
 	uint32_t known_first, known_last;
 	uint64_t sequence;

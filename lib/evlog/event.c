@@ -19,6 +19,7 @@ enum key {
 	KEY_SOURCE,
 	KEY_SPECVERSION,
 	KEY_STREAM,
+	KEY_STREAMDELETED,
 	KEY_STREAMVERSION,
 	KEY_SUBJECT,
 	KEY_TIME,
@@ -59,6 +60,8 @@ static enum key key_of(struct span k)
 	case 12:
 		return is(k, "recordedtime") ? KEY_DROPPED : KEY_ATTRIBUTE;
 	case 13:
+		if (is(k, "streamdeleted"))
+			return KEY_STREAMDELETED;
 		return is(k, "streamversion") ? KEY_STREAMVERSION : KEY_ATTRIBUTE;
 	default:
 		return KEY_ATTRIBUTE;
@@ -112,6 +115,7 @@ struct parse {
 	struct event *ev;
 	size_t line_len;
 	size_t members; /* of the line's object; none where the line is the data */
+	bool hard;      /* of an event that is a deletion */
 };
 
 static int refuse_type(struct err *e, struct span key, const char *want)
@@ -299,19 +303,27 @@ static int take_expect(const struct parse *t, struct span key, const struct json
 	return 0;
 }
 
-/* Imported events come in order: the stream must be at the version before. */
+/* Imported events keep their versions. */
 static int take_streamversion(const struct parse *t, const struct json_value *v, struct err *e)
 {
 	uint64_t version;
 
-	if (json_get_u64(v, &version, e) < 0 || version > UINT32_MAX)
+	if (json_get_u64(v, &version, e) < 0 || version >= UINT32_MAX)
 		return err_set(e, EVLOG_BAD_EVENT, "\"streamversion\" must be a version");
-	t->ev->expect.kind = version == 0 ? EXPECT_NONE : EXPECT_VERSION;
-	t->ev->expect.version = version == 0 ? 0 : (uint32_t)version - 1;
+	t->ev->expect = (struct expect){.kind = EXPECT_BECOMES, .version = (uint32_t)version};
 	return 0;
 }
 
-static int take_member(const struct parse *t, const struct json_member *m, struct err *e)
+static int take_streamdeleted(struct parse *t, struct span key, const struct json_value *v,
+                              struct err *e)
+{
+	t->ev->kind = FRAME_DELETED;
+	t->hard = json_string_is(v, "hard");
+	return t->hard || json_string_is(v, "soft") ? 0
+	                                            : refuse_type(e, key, "\"soft\" or \"hard\"");
+}
+
+static int take_member(struct parse *t, const struct json_member *m, struct err *e)
 {
 	struct span key = {m->key, m->key_len};
 	enum event_form form = t->p->form;
@@ -341,6 +353,8 @@ static int take_member(const struct parse *t, const struct json_member *m, struc
 		break;
 	case KEY_SUBJECT:
 		return form == EVENT_IMPORT ? take_stream(t, key, &m->value, e) : 0;
+	case KEY_STREAMDELETED:
+		return form == EVENT_IMPORT ? take_streamdeleted(t, key, &m->value, e) : 0;
 	case KEY_STREAMVERSION:
 		return form == EVENT_IMPORT ? take_streamversion(t, &m->value, e) : 0;
 	case KEY_DROPPED:
@@ -437,6 +451,8 @@ static int take_object(struct parse *t, struct err *e)
 		               t->p->form == EVENT_IMPORT ? "subject" : "stream");
 	if (t->ev->data.len == 0)
 		t->ev->data = (struct span){"-", 1};
+	if (t->ev->kind == FRAME_DELETED)
+		event_deletes(t->ev, t->hard);
 	return 0;
 }
 

@@ -3,8 +3,8 @@
  *
  * Pure.  Input lines are JSON objects: a CloudEvent (specversion 1.0) or just {"type","data"};
  * with a type given, the line is the data alone.  An event keeps its id, type, time, source, data
- * and extension attributes; subject, sequence, streamversion and recordedtime in the input are the
- * store's to set and are dropped.  Data keeps its numbers and its key order as typed.
+ * and extension attributes; subject, sequence, streamversion, streamdeleted and recordedtime in the
+ * input are the store's to set and are dropped.  Data keeps its numbers and its key order as typed.
  *
  * An attribute is a string, a number or a boolean under a name of 1 to 20 of a-z and 0-9.  "data"
  * and "data_base64" exclude each other.  "stream" and "expect" mean something in EVENT_BATCH and
@@ -29,8 +29,8 @@ enum event_form {
 	EVENT_OBJECT, /* a CloudEvent or {"type","data"} */
 	EVENT_DATA,   /* the line is the data; the type is given */
 	EVENT_BATCH,  /* as EVENT_OBJECT with "stream" and optionally "expect" */
-	EVENT_IMPORT  /* as EVENT_OBJECT, but the stream is "subject" and the expected version the
-	                 one before "streamversion", or any when there is none */
+	EVENT_IMPORT  /* as EVENT_OBJECT, but the stream is "subject", the version "streamversion",
+	                 or  any when there is none, and "streamdeleted" makes it a deletion */
 };
 
 /*
@@ -84,7 +84,8 @@ struct event_writer {
 
 /*
  * Append one event as a CloudEvents JSON object without a line end, keys in the order of
- * shoal(7).  recordedtime is there only when the event brought a time of its own.  Here and below,
+ * shoal(7).  recordedtime is there only when the event brought a time of its own, streamdeleted
+ * ("soft" or "hard") only on a deletion.  Here and below,
  * short memory shows in buf_ok(out).
  */
 void event_put_json(struct buf *out, struct event_writer *w, const struct frame *f);

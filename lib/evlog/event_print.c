@@ -183,6 +183,9 @@ void event_put_json(struct buf *out, struct event_writer *w, const struct frame 
 		p = PUT(p, ",\"recordedtime\":");
 		p = put_time(p, w, f->time_ns);
 	}
+	if (f->kind == FRAME_DELETED)
+		p = frame_deletes_hard(f) ? PUT(p, ",\"streamdeleted\":\"hard\"")
+		                          : PUT(p, ",\"streamdeleted\":\"soft\"");
 	if (has_attrs)
 		p = put_attributes(p, attrs, places);
 	p = put_data_member(p, f->data);

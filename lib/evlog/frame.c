@@ -127,6 +127,13 @@ enum frame_result frame_parse(const char *p, size_t n, uint32_t salt, struct fra
 	return r;
 }
 
+bool frame_deletes_hard(const struct frame *f)
+{
+	static const char hard[] = FRAME_DELETED_HARD;
+
+	return f->kind == FRAME_DELETED && f->data_crc == crc32c(0, hard, sizeof(hard) - 1);
+}
+
 uint64_t frame_peek_prev(const char line[FRAME_FIXED])
 {
 	uint64_t prev;

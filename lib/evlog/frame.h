@@ -6,8 +6,8 @@
  *
  *	off len  field
  *	  0   8  CRC32C of the bytes [9, start of data), started from the store's salt
- *	  9   1  kind: E event, X stub of an event that was lost (reserved: D tombstone, T truncate
- *	         mark, K audit)
+ *	  9   1  kind: E event, D the stream is deleted, X stub of an event that was lost (reserved:
+ *	         K audit)
  *	 10   1  flag: - plain, r the data was taken out, its CRC is of what was there (reserved:
  *	         e encrypted data, c chained)
  *	 11   1  '.' last frame of its commit, '+' more frames of the same commit follow
@@ -18,9 +18,10 @@
  *	 38  12  sequence in the store, dense from 1, hex
  *	 51   8  version in the stream, dense from 0, hex
  *	 60  12  sequence of the stream's previous event, 0 for none
- *	 73  12  sequence of the stream's event at version v & (v - 1): seeks in O(log n)
- *	 86  16  time the store recorded it, ns since 1970, never decreasing, hex
- *	103      STREAM SP TYPE SP ID SP ATTRS SP DATA LF
+ *	 73  12  sequence of the stream's event at version v & (v - 1), or of its last deletion when
+ *	         that is newer: seeks in O(log n), and none of them passes over a deletion; 0:
+ *unknown 86  16  time the store recorded it, ns since 1970, never decreasing, hex 103      STREAM
+ *SP TYPE SP ID SP ATTRS SP DATA LF
  *
  * ATTRS is a compact JSON object of the other CloudEvents attributes, spaces inside its strings
  * written \u0020, or "-".  DATA is compact JSON, "=" and base64 for other bytes, or "-" for none.
@@ -46,6 +47,7 @@
 #define FRAME_MIN (FRAME_FIXED + 10) /* five fields of one byte */
 
 #define FRAME_EVENT    'E'
+#define FRAME_DELETED  'D' /* the stream ends here; what follows on it is a new one */
 #define FRAME_STUB     'X'
 #define FRAME_PLAIN    '-'
 #define FRAME_REDACTED 'r'
@@ -88,6 +90,20 @@ enum frame_result frame_parse_header(const char *p, size_t n, uint32_t salt, str
 
 /* The sequence in the `prev` column of what may be a frame, unchecked: a hint, 0 for none. */
 uint64_t frame_peek_prev(const char line[FRAME_FIXED]);
+
+/* Is it shown as an event?  Stubs are not. */
+static inline bool frame_is_event(const struct frame *f)
+{
+	return f->kind == FRAME_EVENT || f->kind == FRAME_DELETED;
+}
+
+/* Type and data of frames of kind D. */
+#define FRAME_DELETED_TYPE "evlog.deleted"
+#define FRAME_DELETED_SOFT "{\"hard\":false}"
+#define FRAME_DELETED_HARD "{\"hard\":true}"
+
+/* Is the stream deleted for good?  Also known where the data was taken out, by its CRC. */
+bool frame_deletes_hard(const struct frame *f);
 
 /* The salt of a store: frames of another store never validate in it. */
 uint32_t frame_salt(const unsigned char uuid[16]);

@@ -116,7 +116,7 @@ int index_add(struct evlog *s, struct active *a, const struct frame *f, struct e
 	/* A stub that knows its stream still counts its versions; one that does not is nobody's. */
 	if (f->kind == FRAME_STUB && f->flag != FRAME_REDACTED)
 		return 0;
-	if (f->kind == FRAME_EVENT)
+	if (frame_is_event(f))
 		active_add_id(a, key_of(s, f->stream, f->id, 0), f->seq);
 	for (uint32_t k = 0;; k++) {
 		uint64_t key = key_of(s, f->stream, (struct span){"", 0}, k);

@@ -52,19 +52,18 @@ int lookup_head(struct evlog *s, struct span stream, struct frame *f, uint64_t *
 	}
 }
 
-int lookup_id(struct evlog *s, struct span stream, struct span id, struct frame *f, struct err *e)
+int lookup_id(struct evlog *s, struct span stream, struct span id, struct id_cursor *at,
+              struct frame *f, struct err *e)
 {
 	uint64_t key = key_of(s, stream, id, 0);
-	struct id_cursor at = {.active_at = ACTIVE_FIRST};
 	uint64_t seq;
 	int r;
 
-	while ((r = index_next_id(s, key, &at, &seq, e)) > 0) {
+	while ((r = index_next_id(s, key, at, &seq, e)) > 0) {
 		r = store_frame(s, seq, f, e);
 		if (r < 0)
 			return -1;
-		if (r > 0 && f->kind == FRAME_EVENT && span_is(f->stream, stream) &&
-		    span_is(f->id, id))
+		if (r > 0 && frame_is_event(f) && span_is(f->stream, stream) && span_is(f->id, id))
 			return 1;
 	}
 	return r;

@@ -35,23 +35,38 @@ void expect_text(char to[EXPECT_TEXT_MAX], const struct expect *x)
 
 	if (x->kind == EXPECT_VERSION)
 		snprintf(to, EXPECT_TEXT_MAX, "%u", x->version);
+	else if (x->kind == EXPECT_BECOMES && x->version > 0)
+		snprintf(to, EXPECT_TEXT_MAX, "%u", x->version - 1);
 	else
-		snprintf(to, EXPECT_TEXT_MAX, "%s", words[x->kind]);
+		snprintf(to, EXPECT_TEXT_MAX, "%s",
+		         x->kind == EXPECT_BECOMES ? "none" : words[x->kind]);
 }
 
-bool expect_is_met(const struct expect *x, bool exists, uint32_t version)
+bool expect_is_met(const struct expect *x, const struct stream_state *st)
 {
 	switch (x->kind) {
 	case EXPECT_ANY:
 		return true;
 	case EXPECT_NONE:
-		return !exists;
+		return !st->exists || st->deleted;
 	case EXPECT_EXISTS:
-		return exists;
+		return st->exists && !st->deleted;
 	case EXPECT_VERSION:
-		return exists && version == x->version;
+		/* Also that of a deletion, which its receipt has told. */
+		return st->exists && st->version == x->version;
+	case EXPECT_BECOMES:
+		return !st->exists || st->version + 1 == x->version;
 	}
 	return false;
+}
+
+void event_deletes(struct event *ev, bool hard)
+{
+	const char *data = hard ? FRAME_DELETED_HARD : FRAME_DELETED_SOFT;
+
+	ev->kind = FRAME_DELETED;
+	ev->type = (struct span){FRAME_DELETED_TYPE, sizeof(FRAME_DELETED_TYPE) - 1};
+	ev->data = (struct span){data, strlen(data)};
 }
 
 static bool is_name_byte(unsigned char c)

@@ -36,6 +36,20 @@ static int clear_table(uint32_t **table, uint32_t *size, uint32_t n, struct err 
 	return 0;
 }
 
+static bool is_hard(const struct commit *c, const struct entry *n)
+{
+	return n->kind == FRAME_DELETED &&
+	       span_is(entry_data(c, n), (struct span){FRAME_DELETED_HARD, 13});
+}
+
+static struct stream_state state_of(const struct frame *head)
+{
+	return (struct stream_state){.exists = true,
+	                             .deleted = head->kind == FRAME_DELETED,
+	                             .hard = frame_deletes_hard(head),
+	                             .version = head->version};
+}
+
 static int load_state(struct evlog *s, struct commit *c, uint32_t i, struct state *st,
                       struct err *e)
 {
@@ -45,8 +59,7 @@ static int load_state(struct evlog *s, struct commit *c, uint32_t i, struct stat
 	*st = (struct state){.entry = i};
 	r = lookup_head(s, entry_stream(c, &c->entries[i]), &f, &st->key, e);
 	if (r > 0) {
-		st->exists = true;
-		st->version = f.version;
+		st->is = state_of(&f);
 		st->head = f.seq;
 		st->jump = f.jump;
 	}
@@ -93,6 +106,69 @@ static int reused(const struct commit *c, const struct entry *n, const char *why
 	               (int)stream.len, stream.p, why);
 }
 
+/* What a step along the pointers of a stream leads to. */
+struct step {
+	bool there;
+	bool deleted; /* a deletion, which no pointer passes over */
+	uint64_t jump;
+};
+
+/* An event that is written already, or stands earlier in this commit. */
+static int look_back(struct evlog *s, const struct commit *c, uint64_t seq, struct step *ret,
+                     struct err *e)
+{
+	struct frame f;
+	int r;
+
+	*ret = (struct step){.there = false};
+	if (seq == 0)
+		return 0;
+	if (seq > ctl_get(&s->ctl->written)) {
+		for (uint32_t i = (uint32_t)(seq - ctl_get(&s->ctl->written) - 1);; i++) {
+			const struct entry *n;
+
+			assert(i < c->count);
+			n = &c->entries[i];
+			if (!n->known && n->seq == seq) {
+				*ret = (struct step){true, n->kind == FRAME_DELETED, n->jump};
+				return 0;
+			}
+		}
+	}
+	r = store_header(s, seq, &f, e);
+	if (r > 0)
+		*ret = (struct step){true, f.kind == FRAME_DELETED, f.jump};
+	return r < 0 ? -1 : 0;
+}
+
+/*
+ * The stream's last deletion, *ret: an id that stands before it is free again.  No jump passes over
+ * it, so the jumps of the newest event lead there.
+ */
+static int find_floor(struct evlog *s, const struct commit *c, struct state *st, uint64_t *ret,
+                      struct err *e)
+{
+	struct step step = {.there = true, .deleted = st->is.deleted, .jump = st->jump};
+	uint64_t at = st->head;
+
+	while (!st->has_floor && step.there && !step.deleted) {
+		at = step.jump;
+		if (look_back(s, c, at, &step, e) < 0)
+			return -1;
+	}
+	if (!st->has_floor)
+		st->floor = at;
+	st->has_floor = true;
+	*ret = st->floor;
+	return 0;
+}
+
+/* An imported event is one of many of its id when its stream was deleted in between. */
+static bool is_same_version(const struct entry *n, uint32_t version)
+{
+	return n->expect.kind != EXPECT_BECOMES || n->expect.version == version;
+}
+
 /* An earlier event of this commit with the same id in the same stream, or NULL. */
 static struct entry *find_in_commit(struct commit *c, uint32_t i)
 {
@@ -103,7 +179,8 @@ static struct entry *find_in_commit(struct commit *c, uint32_t i)
 	for (; c->by_id[at] != 0; at = (at + 1) & mask) {
 		struct entry *o = &c->entries[c->by_id[at] - 1];
 
-		if (o->id_key == n->id_key && span_is(entry_id(c, o), entry_id(c, n)) &&
+		if (o->id_key == n->id_key && is_same_version(n, o->version) &&
+		    span_is(entry_id(c, o), entry_id(c, n)) &&
 		    span_is(entry_stream(c, o), entry_stream(c, n)))
 			return o;
 	}
@@ -128,16 +205,43 @@ static void note_known(struct commit *c, struct entry *n, uint32_t version, uint
 	st->known++;
 }
 
+/* The event of the store that has an entry's id: 1, 0 none, -1. */
+static int find_in_store(struct evlog *s, struct commit *c, const struct entry *n, struct frame *f,
+                         struct err *e)
+{
+	struct id_cursor at = ID_FIRST;
+	uint64_t floor;
+	int r;
+
+	while ((r = lookup_id(s, entry_stream(c, n), entry_id(c, n), &at, f, e)) > 0) {
+		if (n->expect.kind == EXPECT_BECOMES) {
+			if (is_same_version(n, f->version))
+				return 1;
+			continue;
+		}
+		if (find_floor(s, c, &c->states[n->state], &floor, e) < 0)
+			return -1;
+		if (f->seq > floor)
+			return 1;
+	}
+	return r;
+}
+
 /* Is the event there already?  Only ids that a caller gave can be. */
 static int look_for_id(struct evlog *s, struct commit *c, uint32_t i, enum commit_mode mode,
                        struct err *e)
 {
 	static const char other[] = "is there with another type or other data";
 	struct entry *n = &c->entries[i];
+	const struct state *st = &c->states[n->state];
 	struct entry *twin;
 	struct frame f;
 	int r;
 
+	if (n->kind == FRAME_DELETED && st->is.hard) {
+		note_known(c, n, st->is.version, st->head);
+		return 0;
+	}
 	if (!n->id_given)
 		return 0;
 	twin = find_in_commit(c, i);
@@ -150,7 +254,7 @@ static int look_for_id(struct evlog *s, struct commit *c, uint32_t i, enum commi
 		note_known(c, n, twin->version, twin->seq);
 		return 0;
 	}
-	r = lookup_id(s, entry_stream(c, n), entry_id(c, n), &f, e);
+	r = find_in_store(s, c, n, &f, e);
 	if (r <= 0)
 		return r;
 	if (!span_is(f.type, entry_type(c, n)) || !span_is(f.data, entry_data(c, n)))
@@ -159,14 +263,15 @@ static int look_for_id(struct evlog *s, struct commit *c, uint32_t i, enum commi
 	return 0;
 }
 
-static int conflict(struct evlog *s, struct span stream, const struct expect *x, bool exists,
-                    uint32_t version, struct commit_result *r, struct err *e)
+static int conflict(struct evlog *s, struct span stream, const struct expect *x,
+                    const struct stream_state *st, struct commit_result *r, struct err *e)
 {
+	bool exists = st->exists && !st->deleted;
 	char want[EXPECT_TEXT_MAX], is[EXPECT_TEXT_MAX];
 
 	r->stream = stream;
 	r->expected = *x;
-	r->actual = exists ? (struct expect){.kind = EXPECT_VERSION, .version = version}
+	r->actual = exists ? (struct expect){.kind = EXPECT_VERSION, .version = st->version}
 	                   : (struct expect){.kind = EXPECT_NONE};
 	expect_text(want, &r->expected);
 	expect_text(is, &r->actual);
@@ -176,50 +281,30 @@ static int conflict(struct evlog *s, struct span stream, const struct expect *x,
 	               stream.p, is, want);
 }
 
-/* Where an event jumps to that is written already, or earlier in this commit. */
-static int jump_of(struct evlog *s, const struct commit *c, uint64_t seq, uint64_t *ret,
-                   struct err *e)
-{
-	struct frame f;
-	int r;
-
-	if (seq > ctl_get(&s->ctl->written)) {
-		for (uint32_t i = (uint32_t)(seq - ctl_get(&s->ctl->written) - 1);; i++) {
-			assert(i < c->count);
-			if (!c->entries[i].known && c->entries[i].seq == seq) {
-				*ret = c->entries[i].jump;
-				return 0;
-			}
-		}
-	}
-	r = store_header(s, seq, &f, e);
-	if (r <= 0)
-		return r < 0 ? -1
-		             : err_set(e, EVLOG_DAMAGED, "damaged: sequence %llu is not in the log",
-		                       (unsigned long long)seq);
-	*ret = f.jump;
-	return 0;
-}
-
 /*
  * The next event of a stream has version v = version + 1 and jumps to v & (v - 1): that version
- * lies on the chain of jumps of the newest event, one step a trailing one bit of its version.
+ * lies on the chain of jumps of the newest event, one step a trailing one bit of its version; a
+ * deletion ends that chain, and is then what the new one jumps to.
  */
 static int next_jump(struct evlog *s, const struct commit *c, const struct state *st, uint64_t *ret,
                      struct err *e)
 {
-	uint32_t v = st->version + 1;
-	uint32_t at = st->version & (st->version - 1);
-	uint64_t jump = st->jump;
+	uint32_t v = st->is.version + 1;
+	uint32_t at = st->is.version & (st->is.version - 1);
+	struct step step;
 
-	if (v & 1) {
-		*ret = st->head;
+	*ret = st->head;
+	if ((v & 1) != 0 || st->is.deleted)
 		return 0;
-	}
-	for (; at != (v & (v - 1)); at &= at - 1)
-		if (jump_of(s, c, jump, &jump, e) < 0)
+	*ret = st->jump;
+	for (; at != (v & (v - 1)) && *ret != 0; at &= at - 1) {
+		if (look_back(s, c, *ret, &step, e) < 0)
 			return -1;
-	*ret = jump;
+		if (step.deleted)
+			return 0;
+		/* Behind what is not there any more all earlier ones are gone, too. */
+		*ret = step.there ? step.jump : 0;
+	}
 	return 0;
 }
 
@@ -230,27 +315,35 @@ static int advance(struct evlog *s, struct commit *c, uint32_t i, uint64_t seq, 
 	struct state *st = &c->states[n->state];
 
 	n->seq = seq;
-	if (st->exists) {
-		if (st->version == UINT32_MAX - 1)
+	n->prev = n->jump = 0;
+	n->version = n->expect.kind == EXPECT_BECOMES ? n->expect.version : 0;
+	if (st->is.exists) {
+		if (st->is.version == UINT32_MAX - 1)
 			return err_set(e, EVLOG_BAD_EVENT,
 			               "the stream is full: it has 2^32 - 1 events");
 		n->prev = st->head;
-		n->version = st->version + 1;
+		n->version = st->is.version + 1;
 		if (next_jump(s, c, st, &n->jump, e) < 0)
 			return -1;
-	} else {
-		n->prev = n->jump = 0;
-		n->version = 0;
 	}
-	st->exists = true;
-	st->version = n->version;
+	st->is = (struct stream_state){.exists = true,
+	                               .deleted = n->kind == FRAME_DELETED,
+	                               .hard = is_hard(c, n),
+	                               .version = n->version};
 	st->head = seq;
 	st->jump = n->jump;
+	st->has_floor = st->has_floor && n->kind != FRAME_DELETED;
 	if (st->count++ == 0)
 		st->first = n->version;
 	st->last = n->version;
 	st->sequence = seq;
 	return 0;
+}
+
+static int is_deleted(struct span stream, struct err *e)
+{
+	return err_set(e, EVLOG_DELETED, "stream '%.*s' was deleted for good", (int)stream.len,
+	               stream.p);
 }
 
 static int check_unwritten(struct evlog *s, struct commit *c, struct commit_result *r,
@@ -259,14 +352,18 @@ static int check_unwritten(struct evlog *s, struct commit *c, struct commit_resu
 	for (size_t i = 0; i < c->check_count; i++) {
 		const struct check *k = &c->checks[i];
 		struct span name = {c->names.data + k->at, k->len};
+		struct stream_state st = {.exists = false};
 		struct frame f;
 		int found = lookup_head(s, name, &f, NULL, e);
 
 		if (found < 0)
 			return -1;
-		if (!expect_is_met(&k->expect, found > 0, found > 0 ? f.version : 0))
-			return conflict(s, name, &k->expect, found > 0, found > 0 ? f.version : 0,
-			                r, e);
+		if (found > 0)
+			st = state_of(&f);
+		if (st.hard)
+			return is_deleted(name, e);
+		if (!expect_is_met(&k->expect, &st))
+			return conflict(s, name, &k->expect, &st, r, e);
 	}
 	return 0;
 }
@@ -275,10 +372,18 @@ static int plan_entry(struct evlog *s, struct commit *c, uint32_t i, uint64_t se
                       struct commit_result *r, struct err *e)
 {
 	const struct entry *n = &c->entries[i];
-	const struct state *st = &c->states[n->state];
+	const struct stream_state *st = &c->states[n->state].is;
+	struct span name = entry_stream(c, n);
 
-	if (!expect_is_met(&n->expect, st->exists, st->version))
-		return conflict(s, entry_stream(c, n), &n->expect, st->exists, st->version, r, e);
+	if (st->hard)
+		return is_deleted(name, e);
+	if (!expect_is_met(&n->expect, st))
+		return conflict(s, name, &n->expect, st, r, e);
+	/* A stream that is deleted can still be deleted for good. */
+	if (n->kind == FRAME_DELETED && n->expect.kind != EXPECT_BECOMES &&
+	    (!st->exists || (st->deleted && !is_hard(c, n))))
+		return err_set(e, EVLOG_NO_STREAM, "there is no stream '%.*s'", (int)name.len,
+		               name.p);
 	return advance(s, c, i, seq, e);
 }
 

@@ -16,7 +16,7 @@ int evlog_get(struct evlog *s, uint64_t seq, struct frame *f, struct err *e)
 	if (seq >= s->log_base && store_refresh(s, e) < 0)
 		return -1;
 	r = store_frame(s, seq, f, e);
-	return r > 0 && f->kind != FRAME_EVENT ? 0 : r;
+	return r > 0 && !frame_is_event(f) ? 0 : r;
 }
 
 /* The newest event of a stream by reading all: for a reader whose index cannot be made. */
@@ -39,8 +39,9 @@ static int head_by_scan(struct evlog *s, struct span stream, uint64_t at_most, s
 	return store_frame(s, found, f, e);
 }
 
-int evlog_head(struct evlog *s, struct span stream, uint64_t at_most, struct frame *f,
-               struct err *e)
+/* The newest frame of a stream at or below a sequence, also a deletion. */
+static int newest(struct evlog *s, struct span stream, uint64_t at_most, struct frame *f,
+                  struct err *e)
 {
 	int r = store_refresh(s, e);
 
@@ -53,36 +54,62 @@ int evlog_head(struct evlog *s, struct span stream, uint64_t at_most, struct fra
 	return r;
 }
 
+int evlog_head(struct evlog *s, struct span stream, uint64_t at_most, struct frame *f,
+               struct err *e)
+{
+	int r = newest(s, stream, at_most, f, e);
+
+	if (r <= 0 || f->kind != FRAME_DELETED)
+		return r;
+	if (frame_deletes_hard(f))
+		return err_set(e, EVLOG_DELETED, "stream '%.*s' was deleted for good",
+		               (int)stream.len, stream.p);
+	return 0;
+}
+
 /*
  * A pointer of a sound event leads to no event of its stream: to a nameless stub, behind which
  * the stream goes on somewhere, or to nothing that can be right.
  */
 static int broken(struct span stream, uint64_t seq, const struct frame *f, struct err *e)
 {
-	bool stub = f != NULL && f->kind == FRAME_STUB && f->flag != FRAME_REDACTED;
+	bool stub = f->kind == FRAME_STUB && f->flag != FRAME_REDACTED;
 
 	return err_set(e, stub ? EVLOG_GAP : EVLOG_DAMAGED,
 	               "stream '%.*s': its event with sequence %llu is missing", (int)stream.len,
 	               stream.p, (unsigned long long)seq);
 }
 
-/* From *f down to the event at a version, by the longest jumps that do not pass it. */
+/*
+ * From an event to an earlier one of its stream, below version `below`: 1; 0: the stream begins
+ * behind it, for there is nothing any more, or a deletion; -1.
+ */
+static int step_back(struct evlog *s, struct span stream, uint64_t to, uint32_t below,
+                     struct frame *f, struct err *e)
+{
+	int r = to == 0 ? 0 : store_header(s, to, f, e);
+
+	if (r > 0 && (!span_is(f->stream, stream) || f->version >= below))
+		return broken(stream, to, f, e);
+	return r > 0 && f->kind == FRAME_DELETED ? 0 : r;
+}
+
+/*
+ * From *f down to the stream's version, whatever stands there, by the longest jumps that do not
+ * pass it: 1, 0 it is not there, -1.
+ */
 static int walk_to(struct evlog *s, struct span stream, uint32_t version, struct frame *f,
                    struct err *e)
 {
 	while (f->version > version) {
 		/* Behind a loss that repair has taken as known, a jump may be unknown: 0. */
 		bool far = f->jump != 0 && (f->version & (f->version - 1)) >= version;
-		uint64_t to = far ? f->jump : f->prev;
-		uint32_t was = f->version;
-		int r = to == 0 ? 0 : store_header(s, to, f, e);
+		int r = step_back(s, stream, far ? f->jump : f->prev, f->version, f, e);
 
-		if (r < 0)
-			return -1;
-		if (r == 0 || !span_is(f->stream, stream) || f->version >= was)
-			return broken(stream, to, r == 0 ? NULL : f, e);
+		if (r <= 0)
+			return r;
 	}
-	return f->version == version && f->kind == FRAME_EVENT;
+	return f->version == version;
 }
 
 int evlog_at(struct evlog *s, struct span stream, uint32_t version, uint64_t at_most,
@@ -92,8 +119,30 @@ int evlog_at(struct evlog *s, struct span stream, uint32_t version, uint64_t at_
 
 	if (r > 0)
 		r = version > f->version ? 0 : walk_to(s, stream, version, f, e);
+	if (r <= 0 || f->kind != FRAME_EVENT)
+		return r < 0 ? -1 : 0;
 	/* The steps looked at headers; what is handed out is checked as a whole. */
-	return r > 0 ? store_frame(s, f->seq, f, e) : r;
+	return store_frame(s, f->seq, f, e);
+}
+
+int evlog_first(struct evlog *s, struct span stream, uint64_t at_most, uint32_t *ret, struct err *e)
+{
+	struct frame f, to;
+	int r = evlog_head(s, stream, at_most, &f, e);
+
+	/* Far steps while they find something, short ones where they do not: O(log^2 versions). */
+	while (r > 0 && f.version > 0) {
+		r = step_back(s, stream, f.jump, f.version, &to, e);
+		if (r == 0)
+			r = step_back(s, stream, f.prev, f.version, &to, e);
+		if (r == 0) {
+			r = 1;
+			break;
+		}
+		f = to;
+	}
+	*ret = r > 0 ? f.version : 0;
+	return r;
 }
 
 int evlog_find(struct evlog *s, struct span stream, struct span id, uint64_t at_most,
@@ -144,27 +193,24 @@ int evlog_gather(struct evlog *s, struct span stream, uint32_t from, uint32_t to
 	struct frame f = {0};
 	int r = evlog_head(s, stream, at_most, &f, e);
 
-	if (r <= 0 || from > to || f.version < from)
-		return r < 0 ? -1 : 0;
-	if (f.version > to && walk_to(s, stream, to, &f, e) < 0)
-		return -1;
-	for (;;) {
-		uint64_t prev = f.prev;
+	if (r > 0 && (from > to || f.version < from))
+		r = 0;
+	if (r > 0 && f.version > to)
+		r = walk_to(s, stream, to, &f, e);
+	while (r > 0) {
 		uint32_t version = f.version;
 
 		if (f.kind == FRAME_EVENT && push(seqs, f.seq, e) < 0)
 			return -1;
-		if (version == from || prev == 0)
+		if (version == from)
 			break;
-		r = store_header(s, prev, &f, e);
-		if (r < 0)
-			return -1;
-		if (r == 0 || !span_is(f.stream, stream) || f.version + 1 != version)
-			return broken(stream, prev, r == 0 ? NULL : &f, e);
+		r = step_back(s, stream, f.prev, version, &f, e);
+		if (r > 0 && f.version + 1 != version)
+			return broken(stream, f.seq, &f, e);
 	}
 	if (seqs->len > start)
 		reverse(seqs->v + start, seqs->len - start);
-	return 0;
+	return r < 0 ? -1 : 0;
 }
 
 /* All heads, newest per key. */
@@ -269,7 +315,7 @@ int evlog_each_stream(struct evlog *s, uint64_t at_most, stream_fn *fn, void *ar
 		struct frame f;
 		int found = head_at(s, h.v[i].seq, at_most, &f, e);
 
-		if (found > 0)
+		if (found > 0 && f.kind != FRAME_DELETED)
 			r = fn(&f, arg, e);
 		else if (found < 0 && e->code != EVLOG_DAMAGED)
 			r = -1;

@@ -39,7 +39,13 @@ int scan_next(struct scan *sc, uint64_t last, struct frame *f, struct damage *d,
 /* One event by sequence: 1 and *f (until the next call on this store), 0 not there, -1. */
 int evlog_get(struct evlog *s, uint64_t seq, struct frame *f, struct err *e);
 
-/* The newest event of a stream at or below a sequence: 1, 0 no such stream, -1. */
+/*
+ * By its name, here and below, a stream begins behind its last deletion, and one whose newest event
+ * is a deletion does not exist, or is EVLOG_DELETED when that was for good.  Scans and evlog_get()
+ * show what there is.
+ *
+ * The newest event of a stream at or below a sequence: 1, 0 no such stream, -1.
+ */
 int evlog_head(struct evlog *s, struct span stream, uint64_t at_most, struct frame *f,
                struct err *e);
 
@@ -48,6 +54,10 @@ int evlog_head(struct evlog *s, struct span stream, uint64_t at_most, struct fra
  * at once.  A hint that changes nothing but the time they take.
  */
 void evlog_warm(struct evlog *s, const struct span *streams, size_t n);
+
+/* The first version of a stream that is there: 1, 0 no such stream, -1.  O(log^2) steps. */
+int evlog_first(struct evlog *s, struct span stream, uint64_t at_most, uint32_t *ret,
+                struct err *e);
 
 /* The event of a stream at a version: 1, 0, -1.  O(log versions) steps. */
 int evlog_at(struct evlog *s, struct span stream, uint32_t version, uint64_t at_most,
@@ -72,13 +82,13 @@ void seqs_done(struct seqs *q);
 
 /*
  * Call fn for each stream: its newest event at or below a sequence, in order of sequence.
- * fn returns 0 to go on, 1 to stop, -1 for an error.  A stream whose newest event is damaged is
- * left out; after all the others the result is then -1 with EVLOG_DAMAGED.
+ * fn returns 0 to go on, 1 to stop, -1 for an error.  Deleted streams are left out.  A stream whose
+ * newest event is damaged is, too; after all the others the result is then -1 with EVLOG_DAMAGED.
  */
 typedef int stream_fn(const struct frame *head, void *arg, struct err *e);
 int evlog_each_stream(struct evlog *s, uint64_t at_most, stream_fn *fn, void *arg, struct err *e);
 
-/* How many streams there are. */
+/* How many streams there are, deleted ones included. */
 int evlog_count_streams(struct evlog *s, uint64_t *ret, struct err *e);
 
 /* First sequence recorded at or after a time, up to at_most; at_most + 1 when none is. */

@@ -59,7 +59,8 @@ static void put_stub(struct mend *m, const struct frame *left)
 
 	if (left != NULL) {
 		f = *left;
-		f.kind = FRAME_STUB;
+		/* A deletion still is one without its data. */
+		f.kind = left->kind == FRAME_DELETED ? FRAME_DELETED : FRAME_STUB;
 		f.flag = FRAME_REDACTED;
 		f.last = true;
 		n = snprintf(line + FRAME_FIXED, sizeof(line) - FRAME_FIXED, "%.*s %.*s %.*s - -\n",

@@ -252,7 +252,7 @@ static int step(struct scan *sc, uint64_t last, struct frame *f, struct damage *
 		if (f->seq < sc->seq)
 			return 3;
 		sc->seq++;
-		return f->kind == FRAME_EVENT || sc->stubs ? 1 : 3;
+		return frame_is_event(f) || sc->stubs ? 1 : 3;
 	}
 	if (r == FRAME_SHORT && sc->fd >= 0) {
 		more = refill(sc, f->len, e);

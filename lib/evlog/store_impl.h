@@ -167,6 +167,11 @@ struct id_cursor {
 	size_t run; /* counted from the newest; 0: the active table */
 	uint64_t run_at;
 };
+#define ID_FIRST                          \
+	(struct id_cursor)                \
+	{                                 \
+		.active_at = ACTIVE_FIRST \
+	}
 int index_next_id(struct evlog *s, uint64_t key, struct id_cursor *at, uint64_t *seq,
                   struct err *e);
 int index_add(struct evlog *s, struct active *a, const struct frame *f, struct err *e);
@@ -176,7 +181,10 @@ void index_prefetch(struct evlog *s, enum run_family family, uint64_t key);
 /* lookup.c: 1 found, 0 not; *ret_key (heads): the key the stream has or would get. */
 int lookup_head(struct evlog *s, struct span stream, struct frame *f, uint64_t *ret_key,
                 struct err *e);
-int lookup_id(struct evlog *s, struct span stream, struct span id, struct frame *f, struct err *e);
+/* The events with an id, one after another; *at starts as ID_FIRST.  More than one only where the
+ * stream was deleted between them. */
+int lookup_id(struct evlog *s, struct span stream, struct span id, struct id_cursor *at,
+              struct frame *f, struct err *e);
 
 /* A copy of the active segment, once many streams have been asked for. */
 void store_copy_active(struct evlog *s, size_t streams);

@@ -59,7 +59,10 @@ static int report_frame(struct verify *v, enum finding_kind kind, const struct f
 	              what);
 }
 
-/* A pointer of an event has to lead to an event of the same stream with the right version. */
+/*
+ * A pointer of an event has to lead to an event of the same stream with the right version, or to a
+ * deletion that came after that.
+ */
 static int check_pointer(struct verify *v, const struct frame *f, uint64_t to, uint32_t version,
                          const char *what)
 {
@@ -67,24 +70,42 @@ static int check_pointer(struct verify *v, const struct frame *f, uint64_t to, u
 	struct err ignored;
 	int r;
 
+	/* A stream that was imported from a store that had shrunk begins with another version. */
 	if (to == 0)
-		return f->version == 0 ? 0 : report_frame(v, FINDING_ORDER, f, what);
+		return f->version == 0 || f->jump == 0 ? 0
+		                                       : report_frame(v, FINDING_ORDER, f, what);
 	r = store_frame(v->s, to, &o, &ignored);
 	/* What is damaged there is reported where it stands; a nameless stub tells nothing. */
 	if (r <= 0 || (o.kind == FRAME_STUB && o.flag != FRAME_REDACTED))
 		return 0;
-	if (f->version == 0 || o.version != version || !span_is(o.stream, f->stream))
+	if (f->version == 0 || o.version >= f->version || o.version < version ||
+	    (o.version > version && o.kind != FRAME_DELETED) || !span_is(o.stream, f->stream))
 		return report_frame(v, FINDING_ORDER, f, what);
 	return 0;
 }
 
+/* Was the stream deleted between these two events of one id? */
+static bool is_deleted_between(struct evlog *s, const struct frame *a, const struct frame *b)
+{
+	uint64_t old = a->seq < b->seq ? a->seq : b->seq;
+	struct frame f = a->seq < b->seq ? *b : *a;
+	struct span stream = a->stream;
+	struct err ignored;
+
+	while (f.seq > old && f.kind != FRAME_DELETED && f.jump != 0)
+		if (store_header(s, f.jump, &f, &ignored) <= 0 || !span_is(f.stream, stream))
+			return false;
+	return f.seq > old && f.kind == FRAME_DELETED;
+}
+
 static int check_index(struct verify *v, const struct frame *f)
 {
+	struct id_cursor at = ID_FIRST;
 	struct frame o;
 	struct err e = {0};
-	int r = lookup_id(v->s, f->stream, f->id, &o, &e);
+	int r = lookup_id(v->s, f->stream, f->id, &at, &o, &e);
 
-	if (r > 0 && o.seq != f->seq)
+	if (r > 0 && o.seq != f->seq && !is_deleted_between(v->s, f, &o))
 		return report_frame(v, FINDING_ORDER, f, "its id is in the stream twice");
 	if (r == 0)
 		return report_frame(v, FINDING_INDEX, f, "its id is not in the index");
@@ -106,7 +127,7 @@ static int check_deep(struct verify *v, const struct frame *f)
 	                  "it does not follow on its previous event") < 0 ||
 	    (f->jump != 0 && check_pointer(v, f, f->jump, jump, "it jumps to a wrong event") < 0))
 		return -1;
-	return f->kind == FRAME_EVENT ? check_index(v, f) : 0;
+	return frame_is_event(f) ? check_index(v, f) : 0;
 }
 
 static int check_events(struct verify *v, uint64_t last, bool deep)

@@ -70,7 +70,7 @@ static void check_round_trip(const struct event *ev)
 	if (event_parse(&again, out.data, out.len, &second, &e) == 0) {
 		CHECK(span_is(second.stream, f.stream) && span_is(second.type, f.type));
 		CHECK(span_is(second.id, f.id) && span_is(second.data, f.data));
-		CHECK(second.expect.kind == EXPECT_VERSION && second.expect.version == 4);
+		CHECK(second.expect.kind == EXPECT_BECOMES && second.expect.version == 5);
 	} else {
 		CHECK(strstr(e.msg, "attributes") != NULL);
 	}

@@ -104,6 +104,19 @@ needs_mount() {
 	    skip "by design: mounting is not permitted here"
 }
 
+# hold_lock [BYTE]: another process has the writer lock, or that byte of the lock file, until it is
+# stopped; its id in $holder.
+hold_lock() {
+	command -v perl >/dev/null || skip "by design: perl is not installed"
+	# F_OFD_SETLK with F_WRLCK; a struct flock of 64 bits.
+	perl -e 'open F, "+<", $ARGV[0] or die; my $lock = pack("ssx4qqix4", 1, 0, $ARGV[1], 1, 0);
+	    fcntl(F, 37, $lock) or die; $| = 1; print "held\n"; sleep 600' \
+	    s/lock "${1-0}" >held 3>&- &
+	holder=$!
+	started $holder
+	wait_for 20 test -s held
+}
+
 # bad_line LINE [OPTION...]: a good line, then this one: exit 65 that names line 2; the good one
 # was committed and acknowledged.
 bad_line() {

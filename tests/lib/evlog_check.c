@@ -76,6 +76,7 @@ struct word {
 	bool given;
 	size_t bytes;
 	struct expect expect;
+	char deletes; /* '~' or '!' */
 };
 
 static int parse_word(const char *p, size_t len, uint64_t number, struct word *w, struct err *e)
@@ -86,6 +87,10 @@ static int parse_word(const char *p, size_t len, uint64_t number, struct word *w
 	*w = (struct word){.bytes = BYTES_USUAL};
 	if (len >= sizeof(text))
 		return err_set(e, EINVAL, "word too long");
+	if (*p == '~' || *p == '!') {
+		w->deletes = *p++;
+		len--;
+	}
 	memcpy(text, p, len);
 	text[len] = '\0';
 	q = strchr(text, '?');
@@ -130,6 +135,8 @@ int check_fill(struct evlog *s, struct commit *c, const char *words, struct err 
 		                    .attrs = {"-", 1},
 		                    .data = {data.data, data.len},
 		                    .expect = w.expect};
+		if (w.deletes != '\0')
+			event_deletes(&ev, w.deletes == '!');
 		if (r == 0)
 			r = commit_add(c, s, &ev, e);
 		p += n + strspn(p + n, " ");
@@ -192,9 +199,10 @@ int check_append(struct evlog *s, const char *words, struct acks *a, struct err 
 struct seen {
 	uint64_t stream, id; /* hashes of the name, and of name and id */
 	uint64_t prev_of_stream;
+	uint64_t floor; /* the stream's last deletion before it */
 	uint32_t version;
 	uint32_t crc;
-	bool stub;
+	bool deletes;
 };
 
 struct walk {
@@ -268,7 +276,8 @@ static int check_frame(struct walk *w, const struct frame *f)
 	struct seen x = {.stream = hash_of(f->stream, (struct span){"", 0}),
 	                 .id = hash_of(f->stream, f->id),
 	                 .version = f->version,
-	                 .crc = crc_of(f->type, f->data)};
+	                 .crc = crc_of(f->type, f->data),
+	                 .deletes = f->kind == FRAME_DELETED};
 	uint64_t *head, *id, prev, jump;
 
 	make_room(w);
@@ -277,13 +286,16 @@ static int check_frame(struct walk *w, const struct frame *f)
 	prev = x.prev_of_stream = *head;
 	if (f->seq != w->n + 1)
 		return wrong(w, f, "sequences are not dense");
-	if (*id != 0)
+	if (prev != 0)
+		x.floor = w->seen[prev - 1].deletes ? prev : w->seen[prev - 1].floor;
+	if (*id > x.floor)
 		return wrong(w, f, "its id is in the stream twice");
 	if (f->version != (prev == 0 ? 0 : w->seen[prev - 1].version + 1))
 		return wrong(w, f, "versions are not dense");
 	if (f->prev != prev)
 		return wrong(w, f, "prev is wrong");
-	for (jump = prev; jump != 0 && w->seen[jump - 1].version > (f->version & (f->version - 1));)
+	for (jump = prev;
+	     jump != x.floor && w->seen[jump - 1].version > (f->version & (f->version - 1));)
 		jump = w->seen[jump - 1].prev_of_stream;
 	if (f->jump != jump)
 		return wrong(w, f, "jump is wrong");

@@ -5,6 +5,7 @@
  * in programs without cmocka.  A commit is a line of words, one event each:
  *
  *	STREAM[=ID][*BYTES][?EXPECT]	"a", "a=id-1?none", "b*5000", "c?7"
+ *	~STREAM, !STREAM		the stream is deleted, or for good
  *
  * The data of an event is made from its id and BYTES (20 by default), so the same word is the same
  * event and another BYTES is another event under the same id.

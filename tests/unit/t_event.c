@@ -230,10 +230,11 @@ static void an_imported_line_goes_on_where_its_stream_was(void **state)
 
 	(void)state;
 	assert_span(ev.stream, "$own");
-	assert_int_equal(ev.expect.kind, EXPECT_VERSION);
-	assert_int_equal(ev.expect.version, 6);
+	assert_int_equal(ev.expect.kind, EXPECT_BECOMES);
+	assert_int_equal(ev.expect.version, 7);
 	ev = parse_ok(p, "{\"type\":\"T\",\"subject\":\"b\",\"streamversion\":\"0\"}");
-	assert_int_equal(ev.expect.kind, EXPECT_NONE);
+	assert_int_equal(ev.expect.kind, EXPECT_BECOMES);
+	assert_int_equal(ev.expect.version, 0);
 	ev = parse_ok(p, "{\"type\":\"T\",\"subject\":\"b\"}");
 	assert_int_equal(ev.expect.kind, EXPECT_ANY);
 	parser_free(p);
