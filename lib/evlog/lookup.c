@@ -69,6 +69,20 @@ int lookup_id(struct evlog *s, struct span stream, struct span id, struct id_cur
 	return r;
 }
 
+int lookup_floor(struct evlog *s, struct frame *f, uint64_t *ret, struct err *e)
+{
+	*ret = f->seq;
+	while (f->kind != FRAME_DELETED) {
+		int r;
+
+		*ret = f->jump;
+		r = f->jump == 0 ? 0 : store_header(s, f->jump, f, e);
+		if (r <= 0)
+			return r < 0 ? -1 : 1;
+	}
+	return 1;
+}
+
 static const void *offset_place(struct evlog *s, uint64_t seq)
 {
 	struct segment *g;

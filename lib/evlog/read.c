@@ -148,11 +148,20 @@ int evlog_first(struct evlog *s, struct span stream, uint64_t at_most, uint32_t 
 int evlog_find(struct evlog *s, struct span stream, struct span id, uint64_t at_most,
                struct frame *f, struct err *e)
 {
-	int r = store_refresh(s, e);
+	struct id_cursor at = ID_FIRST;
+	uint64_t found = 0, floor;
+	int r = store_refresh(s, e) < 0 ? -1 : 1;
 
-	if (r == 0)
-		r = lookup_id(s, stream, id, f, e);
-	return r > 0 && f->seq > at_most ? 0 : r;
+	while (r > 0 && found == 0) {
+		r = lookup_id(s, stream, id, &at, f, e);
+		found = r > 0 && f->seq <= at_most ? f->seq : 0;
+		if (found == 0)
+			continue;
+		r = lookup_head(s, stream, f, NULL, e) < 0 ? -1 : lookup_floor(s, f, &floor, e);
+		if (r > 0 && found <= floor)
+			found = 0;
+	}
+	return r > 0 ? store_frame(s, found, f, e) : r;
 }
 
 void seqs_done(struct seqs *q)

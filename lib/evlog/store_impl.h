@@ -186,6 +186,12 @@ int lookup_head(struct evlog *s, struct span stream, struct frame *f, uint64_t *
 int lookup_id(struct evlog *s, struct span stream, struct span id, struct id_cursor *at,
               struct frame *f, struct err *e);
 
+/*
+ * The sequence of the last deletion of the stream of *f, at or before that event, or of what is not
+ * there any more; 0: neither.  1 or -1; *f is spent.
+ */
+int lookup_floor(struct evlog *s, struct frame *f, uint64_t *ret, struct err *e);
+
 /* A copy of the active segment, once many streams have been asked for. */
 void store_copy_active(struct evlog *s, size_t streams);
 bool store_in_copy(const struct evlog *s, uint64_t seq, uint32_t at);

@@ -89,13 +89,10 @@ static bool is_deleted_between(struct evlog *s, const struct frame *a, const str
 {
 	uint64_t old = a->seq < b->seq ? a->seq : b->seq;
 	struct frame f = a->seq < b->seq ? *b : *a;
-	struct span stream = a->stream;
 	struct err ignored;
+	uint64_t floor;
 
-	while (f.seq > old && f.kind != FRAME_DELETED && f.jump != 0)
-		if (store_header(s, f.jump, &f, &ignored) <= 0 || !span_is(f.stream, stream))
-			return false;
-	return f.seq > old && f.kind == FRAME_DELETED;
+	return lookup_floor(s, &f, &floor, &ignored) > 0 && floor >= old;
 }
 
 static int check_index(struct verify *v, const struct frame *f)

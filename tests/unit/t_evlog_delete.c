@@ -205,15 +205,20 @@ static void a_deleted_stream_can_still_be_deleted_for_good(void **state)
 static void an_id_is_free_again_after_a_deletion(void **state)
 {
 	struct place p = open_place(EVLOG_SEGMENT_MIN);
+	struct frame f;
 
 	(void)state;
 	assert_int_equal(put(&p, "a=x a=y*9000"), 0);
 	assert_int_equal(put(&p, "b*9000"), 0);
 	assert_int_equal(put_known(&p, "a=x"), 0);
 	assert_int_equal(evlog_durable(p.s), 3);
+	assert_int_equal(evlog_find(p.s, span("a"), span("x"), UINT64_MAX, &f, &p.e), 1);
 	assert_int_equal(put(&p, "~a"), 0);
+	assert_int_equal(evlog_find(p.s, span("a"), span("x"), UINT64_MAX, &f, &p.e), 0);
 	assert_int_equal(put(&p, "a=x*77?none"), 0);
 	assert_int_equal(evlog_durable(p.s), 5);
+	assert_int_equal(evlog_find(p.s, span("a"), span("x"), UINT64_MAX, &f, &p.e), 1);
+	assert_int_equal(f.seq, 5);
 	assert_int_equal(put(&p, "a=x*78"), EVLOG_ID_REUSED);
 	assert_int_equal(put(&p, "b=1*9000 a b=2*9000 a"), 0);
 	assert_int_equal(put(&p, "a=x*78"), EVLOG_ID_REUSED);
