@@ -173,3 +173,84 @@ teardown() { evlog_teardown; }
 	[ "$(numbers a)" = 3 ]
 	run -12 evlog read b
 }
+
+# --- retain ---
+
+@test "retain hides at once what it leaves out, from who reads by name" {
+	fill a 1 9
+	fill b 1 2
+	run -0 --separate-stderr evlog retain 'a*' --max-count 4
+	[ -z "$output$stderr" ]
+	[ "$(numbers a)" = "6 7 8 9" ]
+	[ "$(numbers a -n 2)" = "6 7" ]
+	[ "$(numbers a -n 2 -r)" = "9 8" ]
+	[ "$(numbers a --to 6)" = "6 7" ]
+	[ "$(numbers a --from 2 -n 1)" = 6 ]
+	[ "$(numbers a --after 2 -n 3)" = "6 7 8" ]
+	[ "$(printf '%s\n' a b | numbers - -n 2)" = "6 7 1 2" ]
+	[ "$(evlog tail a -o data | digits)" = "6 7 8 9" ]
+	run -1 evlog get a@4
+	evlog get a@5
+	[ "$(evlog export a | jq .data.n | paste -sd ' ')" = "6 7 8 9" ]
+	[ "$(numbers b)" = "1 2" ]
+	# What is in the log is seen by who reads the log, and counts.
+	[ "$(evlog read 'a*' | wc -l)" -eq 9 ]
+	evlog get 1
+	[ "$(evlog version a)" = 8 ]
+	[ "$(events 2 2 | evlog append a | jq .duplicate)" = true ]
+	evlog verify --deep
+}
+
+@test "retain lists the rules, the last one of each selector" {
+	fill a 1 1
+	[ -z "$(evlog retain)" ]
+	run -1 evlog retain a
+	evlog retain a --max-count 4
+	evlog retain 'b-*' --max-age 30d --before 7
+	evlog retain a --max-age 1h
+	[ "$(evlog retain)" = '{"selector":"a","max_age":"1h"}
+{"selector":"b-*","max_age":"30d","before":"7"}' ]
+	[ "$(evlog retain 'b-*')" = '{"selector":"b-*","max_age":"30d","before":"7"}' ]
+	head=$(evlog head)
+	evlog retain a --max-age 1h
+	[ "$(evlog head)" = "$head" ]
+	evlog retain a --none
+	run -1 evlog retain a --none
+	[ "$(evlog retain | wc -l)" -eq 1 ]
+	[ "$(evlog read '$retain' -t evlog.retain | wc -l)" -eq 4 ]
+}
+
+@test "the newest event stays whatever the rules say" {
+	fill a 1 3
+	evlog retain '*' --max-age 0
+	[ "$(numbers a)" = 3 ]
+	evlog retain a --before 1000
+	[ "$(numbers a)" = 3 ]
+	[ "$(evlog version a)" = 2 ]
+}
+
+@test "rules go with export and import" {
+	fill a 1 9
+	evlog retain a --max-count 2
+	evlog export | evlog -s new import -q 2>/dev/null
+	[ "$(evlog -s new read a -o data | digits)" = "8 9" ]
+}
+
+@test "retain refuses what makes no sense" {
+	fill a 1 1
+	for words in "--max-count 1" "--none" "a --max-count 0" "a --none --max-count 1" \
+	    "a --max-age soon" "a --before -1" "a b" "a/b --max-count 1" '$retain --max-count 1'; do
+		read -ra words <<<"$words"
+		run -64 evlog retain "${words[@]}"
+	done
+	run -64 evlog rm '$retain'
+	[ "$(evlog head)" = 00000000000000000001 ]
+}
+
+@test "a damaged stream is read in part, but never what is hidden" {
+	fill a 1 9
+	evlog retain a --max-count 4
+	flip_bit "$(segment)" $(($(offset_of 8) + 110))
+	run -8 --separate-stderr evlog read a -o data
+	[ "$(digits <<<"$output")" = "6 7 9" ]
+}

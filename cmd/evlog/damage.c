@@ -127,15 +127,20 @@ static void gather_by_scan(struct damages *d, struct evlog *s, struct span strea
                            uint32_t to, uint64_t end, struct seqs *seqs)
 {
 	struct scan *sc = damages_scan(s, 1);
+	struct hidden hidden;
 	struct frame f;
+	struct err e;
 
+	if (evlog_hidden(s, stream, end, &hidden, &e) < 0 && !damages_cause(&e))
+		fail(&e);
 	while (damages_next(d, sc, end, &f)) {
 		if (!span_is(f.stream, stream))
 			continue;
 		/* The stream begins behind its last deletion. */
 		if (f.kind == FRAME_DELETED)
 			seqs->len = 0;
-		else if (f.version >= from && f.version <= to)
+		else if (f.version >= from && f.version <= to &&
+		         !hidden_has(&hidden, f.version, f.time_ns))
 			seqs_push(seqs, f.seq);
 	}
 	scan_free(sc);

@@ -37,6 +37,7 @@ enum long_option {
 	OPT_AT,
 	OPT_ATOMIC,
 	OPT_BATCH,
+	OPT_BEFORE,
 	OPT_CHECK,
 	OPT_COMMIT,
 	OPT_COPY,
@@ -46,6 +47,9 @@ enum long_option {
 	OPT_HARD,
 	OPT_INIT,
 	OPT_JSON,
+	OPT_MAX_AGE,
+	OPT_MAX_COUNT,
+	OPT_NONE,
 	OPT_RAW,
 	OPT_SEGMENT_SIZE,
 	OPT_SHARED,
@@ -95,7 +99,9 @@ int repair_run(struct opts *o);
 
 /* shrink.c */
 extern const struct opt rm_options[];
+extern const struct opt retain_options[];
 int rm_run(struct opts *o);
+int retain_run(struct opts *o);
 
 /* port.c */
 extern const struct opt export_options[];

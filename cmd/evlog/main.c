@@ -32,6 +32,11 @@ static const struct verb verbs[] = {
     {"snapshot", snapshot_run, "ls [STREAM|PREFIX*|--all]\nrm STREAM|PREFIX*|--all",
      "list or remove the states that are kept", snapshot_options, 0, NULL},
     {"rm", rm_run, "[--hard] [-x VERSION] [-q] STREAM", "delete a stream", rm_options, 0, NULL},
+    {"retain", retain_run,
+     "[STREAM|PREFIX*]\n"
+     "STREAM|PREFIX* [--max-age DURATION] [--max-count N] [--before VERSION]\n"
+     "STREAM|PREFIX* --none",
+     "show or set how much of streams is kept", retain_options, 0, NULL},
     {"init", init_run, "[--shared] [DIR]", "make a store", init_options, 0, "dir"},
     {"stat", stat_run, "[--json]", "show size and state of the store", stat_options, 0, NULL},
     {"verify", verify_run, "[--deep] [-q]", "check the store", verify_options, 0, NULL},

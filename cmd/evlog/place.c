@@ -102,7 +102,8 @@ static void show_note(struct buf *note)
 static struct evlog *open_path(const struct place *p, const char *path, bool as_is, struct err *e)
 {
 	struct evlog_config cfg = {.lock_timeout_ms = p->has_wait ? p->wait_ms : -1,
-	                           .no_recover = as_is};
+	                           .no_recover = as_is,
+	                           .now_ns = clock_wall_ns()};
 	struct buf note = {0};
 	struct evlog *s = evlog_open(path, &cfg, &note, e);
 

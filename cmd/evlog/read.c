@@ -45,6 +45,15 @@ static uint64_t left(const struct reading *r)
 
 /* ---- One stream, by its versions. */
 
+/* The stream's first version, if it begins behind `from`. */
+static uint32_t first_version(struct reading *r, struct span stream, uint32_t from)
+{
+	uint32_t first;
+	struct err e;
+
+	return evlog_first(r->s, stream, r->end, &first, &e) > 0 && first > from ? first : from;
+}
+
 /* The first version from lo on whose event is not before r->begin, by bisection. */
 static uint32_t version_at_begin(struct reading *r, struct span stream, uint32_t lo, uint32_t last)
 {
@@ -76,32 +85,23 @@ static bool narrow(struct reading *r, struct span stream, uint32_t *from, uint32
 	const struct query *q = r->q;
 	bool counts = q->type_count == 0 && q->limit <= UINT32_MAX;
 	uint32_t count = counts ? (uint32_t)left(r) : 0;
-	uint32_t first;
 	struct frame head;
 	struct err e;
-	int found = 1;
 
 	*from = q->from;
 	*to = q->to;
-	if (r->begin == 1 && !counts)
-		return true;
-	if (r->begin > 1 || q->reverse) {
-		found = evlog_head(r->s, stream, r->end, &head, &e);
-		if (found > 0 && (head.version < *from || head.seq < r->begin))
+	if (r->begin > 1 || (counts && q->reverse)) {
+		int found = evlog_head(r->s, stream, r->end, &head, &e);
+
+		if (found < 0)
+			return true; /* damages_gather() knows what to do */
+		if (found == 0 || head.version < *from || head.seq < r->begin)
 			return false;
-		if (found > 0 && head.version < *to)
+		if (head.version < *to)
 			*to = head.version;
 	}
-	if (found > 0)
-		found = evlog_first(r->s, stream, r->end, &first, &e);
-	if (found < 0)
-		return true; /* damages_gather() knows what to do */
-	if (found == 0)
-		return false;
-	if (first > *from)
-		*from = first;
 	if (r->begin > 1)
-		*from = version_at_begin(r, stream, *from, *to);
+		*from = version_at_begin(r, stream, first_version(r, stream, *from), *to);
 	if (*from > *to)
 		return false;
 	if (counts && *to - *from >= count && q->reverse)
@@ -132,6 +132,14 @@ static void read_stream(struct reading *r, struct span stream)
 	if (left(r) == 0 || !narrow(r, stream, &from, &to))
 		return;
 	damages_gather(&r->damages, r->s, stream, from, to, r->end, &r->seqs);
+	/* A stream that begins with a later version has more than these for -n. */
+	if (to < r->q->to && (seqs->len == 0 || seqs->first > from)) {
+		uint32_t first = first_version(r, stream, from);
+
+		to = r->q->to - first < to - from ? r->q->to : first + (to - from);
+		if (first > from && first <= to)
+			damages_gather(&r->damages, r->s, stream, first, to, r->end, &r->seqs);
+	}
 	for (size_t i = 0; i < seqs->len && left(r) > 0; i++)
 		print_sequence(r, seqs->v[r->q->reverse ? seqs->len - 1 - i : i]);
 }

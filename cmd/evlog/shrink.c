@@ -1,8 +1,9 @@
-/* shrink: what makes a store smaller: rm. */
+/* shrink: what makes a store smaller: rm, retain. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "evlog.h"
+#include "evlog/retain.h"
 
 const struct opt rm_options[] = {
     {OPT_HARD, "hard", NULL, NULL, "for good: nothing can be appended to it any more"},
@@ -11,27 +12,45 @@ const struct opt rm_options[] = {
     {0},
 };
 
-/* ---- rm */
+const struct opt retain_options[] = {
+    {OPT_MAX_AGE, "max-age", "DURATION", NULL, "events that were recorded within this time"},
+    {OPT_MAX_COUNT, "max-count", "N", NULL, "the newest N events of each stream"},
+    {OPT_BEFORE, "before", "VERSION", NULL, "no events before this version"},
+    {OPT_NONE, "none", NULL, NULL, "end the rule: keep all"},
+    {0},
+};
 
-/* A stream is deleted by an event, which gets attributes as any other. */
-static void delete_stream(struct writer *w, bool hard)
+static struct span span_of(const char *s)
 {
-	static const char no_data[] = "null";
+	return (struct span){s, strlen(s)};
+}
+
+/* ---- Events of our own: they get id and attributes as any other. */
+
+enum deletion { DELETES_NOTHING, DELETES_SOFT, DELETES_HARD };
+
+static void write_event(struct writer *w, const char *type, struct span data, enum deletion d)
+{
 	static const struct input none;
 	struct event ev;
 	struct err e;
 
+	w->mode = COMMIT_ATOMIC;
 	w->parser.form = EVENT_DATA;
-	w->parser.type = (struct span){FRAME_DELETED_TYPE, sizeof(FRAME_DELETED_TYPE) - 1};
+	w->parser.type = span_of(type);
 	meta_environment(&w->parser);
 	writer_init(w);
-	if (event_parse(&w->parser, no_data, sizeof(no_data) - 1, &ev, &e) < 0)
+	if (event_parse(&w->parser, data.p, data.len, &ev, &e) < 0)
 		fail(&e);
-	event_deletes(&ev, hard);
+	if (d != DELETES_NOTHING)
+		event_deletes(&ev, d == DELETES_HARD);
 	writer_add(w, &ev, &none);
 	writer_commit(w);
 	writer_settle(w);
+	writer_done(w);
 }
+
+/* ---- rm */
 
 int rm_run(struct opts *o)
 {
@@ -41,7 +60,6 @@ int rm_run(struct opts *o)
 	bool hard = false;
 	struct err e;
 
-	w->mode = COMMIT_ATOMIC;
 	w->receipts = true;
 	for (int id; (id = opts_next(o)) != -1;)
 		switch (id) {
@@ -59,13 +77,137 @@ int rm_run(struct opts *o)
 			place_option(&place, o, id);
 		}
 	opts_need(o, 1, 1, "STREAM");
-	p->stream = (struct span){o->operands[0], strlen(o->operands[0])};
+	p->stream = span_of(o->operands[0]);
 	if (evlog_check_stream(p->stream.p, p->stream.len, &e) < 0)
 		tool_usage("%s", e.msg);
+	if (span_is(p->stream, span_of(RETAIN_STREAM)))
+		tool_usage("stream '%s' has the rules of retention; 'evlog retain SELECTOR --none' "
+		           "ends one",
+		           o->operands[0]);
 	w->store = place_open(&place);
-	delete_stream(w, hard);
+	write_event(w, FRAME_DELETED_TYPE, span_of("null"), hard ? DELETES_HARD : DELETES_SOFT);
 	evlog_close(w->store);
-	writer_done(w);
 	free(w);
 	return TOOL_OK;
+}
+
+/* ---- retain */
+
+struct retain {
+	struct retain_rule rule; /* of the command line */
+	bool sets, none;
+	struct buf data, other; /* of the rule, and of the one that stands */
+};
+
+static void take_limit(struct retain *r, const struct opts *o, int id)
+{
+	r->sets = true;
+	switch (id) {
+	case OPT_MAX_AGE:
+		r->rule.max_age_ns = (uint64_t)opts_duration_ns(o);
+		r->rule.max_age = span_of(o->arg);
+		break;
+	case OPT_MAX_COUNT:
+		r->rule.max_count = (uint32_t)opts_u64(o, 1, UINT32_MAX);
+		break;
+	default:
+		r->rule.before = (uint32_t)opts_u64(o, 1, UINT32_MAX - 1);
+	}
+}
+
+static void take_selector(struct retain *r, const char *operand)
+{
+	struct query q;
+
+	query_init(&q);
+	query_select(&q, operand);
+	query_done(&q);
+	if (strcmp(operand, RETAIN_STREAM) == 0)
+		tool_usage("stream '%s' has the rules themselves", operand);
+	r->rule.selector = span_of(operand);
+}
+
+/* Print the rules, or that of the selector. */
+static int print_rule(const struct retain_rule *rule, void *arg, struct err *e)
+{
+	struct retain *r = arg;
+
+	if (r->rule.selector.len > 0 && !span_is(rule->selector, r->rule.selector))
+		return 0;
+	buf_clear(&r->data);
+	retain_put(&r->data, rule);
+	buf_add_char(&r->data, '\n');
+	if (buf_ok(&r->data, e) < 0)
+		return -1;
+	tool_write(r->data.data, r->data.len);
+	r->none = false;
+	return 0;
+}
+
+static int find_rule(const struct retain_rule *rule, void *arg, struct err *e)
+{
+	struct retain *r = arg;
+
+	if (!span_is(rule->selector, r->rule.selector))
+		return 0;
+	retain_put(&r->other, rule);
+	return buf_ok(&r->other, e) < 0 ? -1 : 1;
+}
+
+/* Write the rule unless it stands already: 1 when there is none to end. */
+static int set_rule(struct retain *r, struct evlog *s)
+{
+	struct writer *w;
+	struct err e;
+
+	if (evlog_each_rule(s, find_rule, r, &e) < 0)
+		fail(&e);
+	if (r->none && r->other.len == 0)
+		return TOOL_NO;
+	retain_put(&r->data, &r->rule);
+	if (buf_ok(&r->data, &e) < 0)
+		fail(&e);
+	if (r->other.len == r->data.len && memcmp(r->data.data, r->other.data, r->data.len) == 0)
+		return TOOL_OK;
+	w = tool_alloc(1, sizeof(*w));
+	w->store = s;
+	w->parser.stream = span_of(RETAIN_STREAM);
+	write_event(w, RETAIN_TYPE, (struct span){r->data.data, r->data.len}, DELETES_NOTHING);
+	free(w);
+	return TOOL_OK;
+}
+
+int retain_run(struct opts *o)
+{
+	struct place place = {0};
+	struct retain r = {.sets = false};
+	struct evlog *s;
+	struct err e;
+	int status;
+
+	for (int id; (id = opts_next(o)) != -1;)
+		if (id == OPT_NONE)
+			r.none = true;
+		else if (id == OPT_MAX_AGE || id == OPT_MAX_COUNT || id == OPT_BEFORE)
+			take_limit(&r, o, id);
+		else
+			place_option(&place, o, id);
+	opts_need(o, r.sets || r.none ? 1 : 0, 1, "STREAM or PREFIX*");
+	if (r.sets && r.none)
+		tool_usage("--none ends a rule and takes no limits");
+	if (o->operand_count > 0)
+		take_selector(&r, o->operands[0]);
+	s = place_open(&place);
+	if (r.sets || r.none) {
+		status = set_rule(&r, s);
+	} else {
+		r.none = r.rule.selector.len > 0;
+		if (evlog_each_rule(s, print_rule, &r, &e) < 0)
+			fail(&e);
+		status = r.none ? TOOL_NO : TOOL_OK;
+	}
+	evlog_close(s);
+	buf_done(&r.data);
+	buf_done(&r.other);
+	return status;
 }

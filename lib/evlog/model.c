@@ -60,6 +60,20 @@ bool expect_is_met(const struct expect *x, const struct stream_state *st)
 	return false;
 }
 
+bool evlog_selects(struct span selector, struct span stream)
+{
+	size_t prefix = selector.len - 1;
+
+	if (selector.len == 0 || stream.len == 0)
+		return false;
+	if (span_is(selector, (struct span){"--all", 5}))
+		return stream.p[0] != '$';
+	if (selector.p[prefix] != '*')
+		return span_is(selector, stream);
+	return stream.len >= prefix && memcmp(stream.p, selector.p, prefix) == 0 &&
+	       stream.p[0] != '$';
+}
+
 void event_deletes(struct event *ev, bool hard)
 {
 	const char *data = hard ? FRAME_DELETED_HARD : FRAME_DELETED_SOFT;

@@ -66,6 +66,12 @@ struct event {
 	struct expect expect; /* against the stream's version just before this event */
 };
 
+/*
+ * Does a selector take a stream: its name, PREFIX*, or --all?  The latter two never take a stream
+ * of the store's own, whose name begins with '$'.
+ */
+bool evlog_selects(struct span selector, struct span stream);
+
 /* Make it the deletion of its stream: sets kind, type and data. */
 void event_deletes(struct event *ev, bool hard);
 

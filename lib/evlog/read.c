@@ -39,9 +39,8 @@ static int head_by_scan(struct evlog *s, struct span stream, uint64_t at_most, s
 	return store_frame(s, found, f, e);
 }
 
-/* The newest frame of a stream at or below a sequence, also a deletion. */
-static int newest(struct evlog *s, struct span stream, uint64_t at_most, struct frame *f,
-                  struct err *e)
+int store_newest(struct evlog *s, struct span stream, uint64_t at_most, struct frame *f,
+                 struct err *e)
 {
 	int r = store_refresh(s, e);
 
@@ -57,7 +56,7 @@ static int newest(struct evlog *s, struct span stream, uint64_t at_most, struct 
 int evlog_head(struct evlog *s, struct span stream, uint64_t at_most, struct frame *f,
                struct err *e)
 {
-	int r = newest(s, stream, at_most, f, e);
+	int r = store_newest(s, stream, at_most, f, e);
 
 	if (r <= 0 || f->kind != FRAME_DELETED)
 		return r;
@@ -80,31 +79,62 @@ static int broken(struct span stream, uint64_t seq, const struct frame *f, struc
 	               stream.p, (unsigned long long)seq);
 }
 
-/*
- * From an event to an earlier one of its stream, below version `below`: 1; 0: the stream begins
- * behind it, for there is nothing any more, or a deletion; -1.
- */
-static int step_back(struct evlog *s, struct span stream, uint64_t to, uint32_t below,
+/* A stream as it is read by its name. */
+struct view {
+	struct evlog *s;
+	struct span stream;
+	struct hidden hidden;
+};
+
+/* *f is its newest event: 1, 0 there is no such stream, -1. */
+static int open_view(struct view *v, struct evlog *s, struct span stream, uint64_t at_most,
                      struct frame *f, struct err *e)
 {
-	int r = to == 0 ? 0 : store_header(s, to, f, e);
+	int r = evlog_head(s, stream, at_most, f, e);
 
-	if (r > 0 && (!span_is(f->stream, stream) || f->version >= below))
-		return broken(stream, to, f, e);
-	return r > 0 && f->kind == FRAME_DELETED ? 0 : r;
+	*v = (struct view){.s = s, .stream = stream};
+	if (r > 0 && rules_hide(s, stream, f->version, at_most, &v->hidden, e) < 0)
+		return -1;
+	return r;
+}
+
+int evlog_hidden(struct evlog *s, struct span stream, uint64_t at_most, struct hidden *ret,
+                 struct err *e)
+{
+	struct frame f;
+	struct view v;
+	int r = open_view(&v, s, stream, at_most, &f, e);
+
+	*ret = v.hidden;
+	return r < 0 ? -1 : 0;
+}
+
+/*
+ * From an event to an earlier one of its stream, below version `below`: 1; 0: the stream begins
+ * behind it, for there is nothing any more, or it is hidden, or a deletion; -1.
+ */
+static int step_back(const struct view *v, uint64_t to, uint32_t below, struct frame *f,
+                     struct err *e)
+{
+	int r = to == 0 ? 0 : store_header(v->s, to, f, e);
+
+	if (r > 0 && (!span_is(f->stream, v->stream) || f->version >= below))
+		return broken(v->stream, to, f, e);
+	if (r > 0 && (f->kind == FRAME_DELETED || hidden_has(&v->hidden, f->version, f->time_ns)))
+		return 0;
+	return r;
 }
 
 /*
  * From *f down to the stream's version, whatever stands there, by the longest jumps that do not
  * pass it: 1, 0 it is not there, -1.
  */
-static int walk_to(struct evlog *s, struct span stream, uint32_t version, struct frame *f,
-                   struct err *e)
+static int walk_to(const struct view *v, uint32_t version, struct frame *f, struct err *e)
 {
 	while (f->version > version) {
 		/* Behind a loss that repair has taken as known, a jump may be unknown: 0. */
 		bool far = f->jump != 0 && (f->version & (f->version - 1)) >= version;
-		int r = step_back(s, stream, far ? f->jump : f->prev, f->version, f, e);
+		int r = step_back(v, far ? f->jump : f->prev, f->version, f, e);
 
 		if (r <= 0)
 			return r;
@@ -115,10 +145,11 @@ static int walk_to(struct evlog *s, struct span stream, uint32_t version, struct
 int evlog_at(struct evlog *s, struct span stream, uint32_t version, uint64_t at_most,
              struct frame *f, struct err *e)
 {
-	int r = evlog_head(s, stream, at_most, f, e);
+	struct view v;
+	int r = open_view(&v, s, stream, at_most, f, e);
 
 	if (r > 0)
-		r = version > f->version ? 0 : walk_to(s, stream, version, f, e);
+		r = version > f->version ? 0 : walk_to(&v, version, f, e);
 	if (r <= 0 || f->kind != FRAME_EVENT)
 		return r < 0 ? -1 : 0;
 	/* The steps looked at headers; what is handed out is checked as a whole. */
@@ -128,13 +159,14 @@ int evlog_at(struct evlog *s, struct span stream, uint32_t version, uint64_t at_
 int evlog_first(struct evlog *s, struct span stream, uint64_t at_most, uint32_t *ret, struct err *e)
 {
 	struct frame f, to;
-	int r = evlog_head(s, stream, at_most, &f, e);
+	struct view v;
+	int r = open_view(&v, s, stream, at_most, &f, e);
 
 	/* Far steps while they find something, short ones where they do not: O(log^2 versions). */
 	while (r > 0 && f.version > 0) {
-		r = step_back(s, stream, f.jump, f.version, &to, e);
+		r = step_back(&v, f.jump, f.version, &to, e);
 		if (r == 0)
-			r = step_back(s, stream, f.prev, f.version, &to, e);
+			r = step_back(&v, f.prev, f.version, &to, e);
 		if (r == 0) {
 			r = 1;
 			break;
@@ -200,20 +232,22 @@ int evlog_gather(struct evlog *s, struct span stream, uint32_t from, uint32_t to
 {
 	size_t start = seqs->len;
 	struct frame f = {0};
-	int r = evlog_head(s, stream, at_most, &f, e);
+	struct view v;
+	int r = open_view(&v, s, stream, at_most, &f, e);
 
 	if (r > 0 && (from > to || f.version < from))
 		r = 0;
 	if (r > 0 && f.version > to)
-		r = walk_to(s, stream, to, &f, e);
+		r = walk_to(&v, to, &f, e);
 	while (r > 0) {
 		uint32_t version = f.version;
 
 		if (f.kind == FRAME_EVENT && push(seqs, f.seq, e) < 0)
 			return -1;
+		seqs->first = version;
 		if (version == from)
 			break;
-		r = step_back(s, stream, f.prev, version, &f, e);
+		r = step_back(&v, f.prev, version, &f, e);
 		if (r > 0 && f.version + 1 != version)
 			return broken(stream, f.seq, &f, e);
 	}

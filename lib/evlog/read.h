@@ -41,8 +41,8 @@ int evlog_get(struct evlog *s, uint64_t seq, struct frame *f, struct err *e);
 
 /*
  * By its name, here and below, a stream begins behind its last deletion, and one whose newest event
- * is a deletion does not exist, or is EVLOG_DELETED when that was for good.  Scans and evlog_get()
- * show what there is.
+ * is a deletion does not exist, or is EVLOG_DELETED when that was for good.  Rules of retention
+ * (retain.h) hide what they leave out.  Scans and evlog_get() show what there is.
  *
  * The newest event of a stream at or below a sequence: 1, 0 no such stream, -1.
  */
@@ -63,6 +63,20 @@ int evlog_first(struct evlog *s, struct span stream, uint64_t at_most, uint32_t 
 int evlog_at(struct evlog *s, struct span stream, uint32_t version, uint64_t at_most,
              struct frame *f, struct err *e);
 
+/* What rules of retention hide of a stream, for one who reads it by a scan. */
+struct hidden {
+	uint32_t last;      /* the newest version, which is never hidden */
+	uint32_t below;     /* versions below this one are */
+	uint64_t before_ns; /* and what was recorded before this */
+};
+int evlog_hidden(struct evlog *s, struct span stream, uint64_t at_most, struct hidden *ret,
+                 struct err *e);
+
+static inline bool hidden_has(const struct hidden *h, uint32_t version, uint64_t time_ns)
+{
+	return version < h->last && (version < h->below || time_ns < h->before_ns);
+}
+
 /* The event of a stream with an id, at or below a sequence: 1, 0 none, -1. */
 int evlog_find(struct evlog *s, struct span stream, struct span id, uint64_t at_most,
                struct frame *f, struct err *e);
@@ -75,6 +89,7 @@ int evlog_find(struct evlog *s, struct span stream, struct span id, uint64_t at_
 struct seqs {
 	uint64_t *v;
 	size_t len, cap;
+	uint32_t first; /* the lowest version that evlog_gather() met */
 };
 int evlog_gather(struct evlog *s, struct span stream, uint32_t from, uint32_t to, uint64_t at_most,
                  struct seqs *seqs, struct err *e);

@@ -377,6 +377,7 @@ struct evlog *evlog_open(const char *path, const struct evlog_config *cfg, struc
 	s->dir = s->log_dir = s->index_dir = s->lost_dir = s->lock = s->log_fd = -1;
 	s->lock_timeout_ms = cfg->lock_timeout_ms;
 	s->no_recover = cfg->no_recover;
+	s->now_ns = cfg->now_ns;
 	s->key_mask = UINT64_MAX;
 	s->ret_note = ret_note;
 	if (open_store(s, path, e) < 0) {
@@ -408,10 +409,16 @@ void evlog_close(struct evlog *s)
 	file_close(s->io, s->index_dir);
 	file_close(s->io, s->log_dir);
 	file_close(s->io, s->dir);
+	rules_drop(&s->rules);
 	buf_done(&s->copy.bytes);
 	buf_done(&s->frame);
 	free(s->path);
 	free(s);
+}
+
+void evlog_set_time(struct evlog *s, int64_t now_ns)
+{
+	s->now_ns = now_ns;
 }
 
 const char *evlog_path(const struct evlog *s)

@@ -36,6 +36,7 @@ struct evlog_config {
 	const struct io *io;     /* NULL: io_os */
 	int64_t lock_timeout_ms; /* to wait for the writer lock; < 0 for ever */
 	bool no_recover;         /* for verify: look, change nothing, bring nothing in order */
+	int64_t now_ns;          /* evlog_set_time() */
 };
 
 struct evlog_init {
@@ -57,6 +58,9 @@ int evlog_create(const char *path, const struct evlog_init *init, struct err *e)
 struct evlog *evlog_open(const char *path, const struct evlog_config *cfg, struct buf *ret_note,
                          struct err *e);
 void evlog_close(struct evlog *s);
+
+/* The wall clock's time, for rules of retention by age.  0: nothing is too old. */
+void evlog_set_time(struct evlog *s, int64_t now_ns);
 
 /* The store's path, absolute, as it was when it was opened. */
 const char *evlog_path(const struct evlog *s);

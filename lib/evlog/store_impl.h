@@ -10,6 +10,7 @@
  *	lookup.c   streams and ids: index hints confirmed by the log
  *	append.c   a commit under construction; commit.c: written; sync.c: made durable
  *	roll.c     from one segment to the next
+ *	retain.c   what rules hide of a stream
  */
 #ifndef SHOAL_EVLOG_STORE_IMPL_H
 #define SHOAL_EVLOG_STORE_IMPL_H
@@ -17,6 +18,7 @@
 #include "evlog/active.h"
 #include "evlog/ctl.h"
 #include "evlog/read.h"
+#include "evlog/retain.h"
 #include "evlog/run.h"
 #include "evlog/store.h"
 
@@ -37,6 +39,19 @@ struct segment {
 	ino_t ino;        /* of what is mapped: repair puts another file in its place */
 	uint32_t *offset; /* [seq - base], 0: not there; NULL: not loaded */
 	bool offset_mapped;
+};
+
+/* Rules of retention that stand, as of the store's sequence `seen`. */
+struct own_rule {
+	char *text; /* what the spans of the rule point to */
+	struct retain_rule rule;
+};
+
+struct rules {
+	struct own_rule *v;
+	size_t count;
+	uint64_t seen;
+	uint64_t head; /* of RETAIN_STREAM; 0: there is none */
 };
 
 struct evlog {
@@ -77,6 +92,9 @@ struct evlog {
 	uint32_t index_gen; /* what the runs were loaded at */
 
 	uint32_t epoch; /* ctl.epoch at the last commit */
+
+	int64_t now_ns; /* for rules by age; 0: not known, nothing is too old */
+	struct rules rules;
 
 	uint64_t lost_first, lost_last; /* acknowledged in this boot and gone; 0: none */
 
@@ -200,6 +218,15 @@ bool store_in_copy(const struct evlog *s, uint64_t seq, uint32_t at);
 #define LOOKUP_WARM_MAX   64
 #define LOOKUP_WARM_BYTES 256 /* of each frame */
 void lookup_warm(struct evlog *s, const uint64_t *keys, size_t n, unsigned depth);
+
+/* read.c: the newest frame of a stream at or below a sequence, also a deletion: 1, 0, -1. */
+int store_newest(struct evlog *s, struct span stream, uint64_t at_most, struct frame *f,
+                 struct err *e);
+
+/* retain.c: what is hidden of a stream whose newest version is `last`. */
+int rules_hide(struct evlog *s, struct span stream, uint32_t last, uint64_t at_most,
+               struct hidden *ret, struct err *e);
+void rules_drop(struct rules *r);
 
 /* roll.c */
 int store_roll(struct evlog *s, struct err *e);
