@@ -155,7 +155,7 @@ static void check_options(const struct append *a)
 }
 
 /* The operand STREAM; names that begin with '$' are for what the store itself records. */
-static struct span stream_operand(const char *s)
+struct span stream_operand(const char *s)
 {
 	struct span name = {s, strlen(s)};
 	struct err e;

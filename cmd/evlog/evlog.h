@@ -27,7 +27,8 @@ enum evlog_status {
 	STATUS_DAMAGED = 8,
 	STATUS_CONFLICT = 10,
 	STATUS_ID_REUSED = 11,
-	STATUS_DELETED = 12 /* the stream was deleted for good */
+	STATUS_DELETED = 12, /* the stream was deleted for good */
+	STATUS_REJECTED = 13
 };
 
 /* Options without a letter, of all verbs. */
@@ -39,9 +40,11 @@ enum long_option {
 	OPT_BATCH,
 	OPT_BEFORE,
 	OPT_CHECK,
+	OPT_COMMAND,
 	OPT_COMMIT,
 	OPT_COPY,
 	OPT_DEEP,
+	OPT_DRY_RUN,
 	OPT_EACH,
 	OPT_FROM,
 	OPT_HARD,
@@ -51,10 +54,12 @@ enum long_option {
 	OPT_MAX_COUNT,
 	OPT_NONE,
 	OPT_RAW,
+	OPT_RETRY_FOR,
 	OPT_SEGMENT_SIZE,
 	OPT_SHARED,
 	OPT_SINCE,
 	OPT_SNAPSHOT_EVERY,
+	OPT_STATUS_FD,
 	OPT_TAKE,
 	OPT_TIMEOUT,
 	OPT_TO,
@@ -64,6 +69,9 @@ enum long_option {
 /* append.c */
 extern const struct opt append_options[];
 int append_run(struct opts *o);
+
+/* The operand STREAM of a verb that writes. */
+struct span stream_operand(const char *s);
 
 /* read.c */
 extern const struct opt read_options[];
@@ -112,6 +120,10 @@ int import_run(struct opts *o);
 /* fold.c */
 extern const struct opt fold_options[];
 int fold_run(struct opts *o);
+
+/* handle.c */
+extern const struct opt handle_options[];
+int handle_run(struct opts *o);
 
 /* snapshot.c */
 extern const struct opt snapshot_options[];
@@ -249,6 +261,9 @@ int writer_check(struct writer *w, struct span stream, struct expect x, struct e
  */
 void writer_commit(struct writer *w);
 void writer_settle(struct writer *w);
+
+/* The answer to a lost race is data for the caller, who reads and tries again. */
+_Noreturn void end_in_conflict(const struct commit_result *r, const struct err *e);
 
 /* End with an error of the input: what was added before it stays, unless its commit is atomic. */
 _Noreturn void writer_refuse(struct writer *w, const struct err *e);

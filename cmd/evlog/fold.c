@@ -111,12 +111,15 @@ void fold_close(struct fold *f)
 	buf_done(&f->source);
 }
 
-/* The version of the stream's first event. */
-static uint32_t first_version(const struct fold *f, const struct frame *head)
+/* The version of the stream's first event that is neither deleted nor hidden. */
+static uint32_t first_version(const struct fold *f, uint64_t end)
 {
-	(void)f;
-	(void)head;
-	return 0;
+	uint32_t first;
+	struct err e;
+
+	if (evlog_first(f->s, f->stream, end, &first, &e) < 0)
+		fail(&e);
+	return first;
 }
 
 /* From the newest snapshot that is right, or from the first event. */
@@ -160,7 +163,16 @@ static void feed_event(struct fold *f, uint64_t seq)
 	check(f, evolve_event_done(f->evolve, &e), &e);
 }
 
-static void feed(struct fold *f, uint32_t last, uint64_t end)
+static _Noreturn void end_in_gap(const struct fold *f, uint32_t to)
+{
+	tool_dief(STATUS_DAMAGED,
+	          "stream '%.*s': events between versions %u and %u are missing, so its state "
+	          "cannot be told",
+	          (int)f->stream.len, f->stream.p, f->next, to);
+}
+
+/* False: the stream was cut meanwhile, and begins with another event now. */
+static bool feed(struct fold *f, uint32_t last, uint64_t end)
 {
 	struct err e;
 
@@ -171,21 +183,21 @@ static void feed(struct fold *f, uint32_t last, uint64_t end)
 		f->seqs.len = 0;
 		if (evlog_gather(f->s, f->stream, f->next, to, end, &f->seqs, &e) < 0)
 			fail(&e);
-		if (f->seqs.len != (size_t)to - f->next + 1)
-			tool_dief(STATUS_DAMAGED,
-			          "stream '%.*s': events between versions %u and %u are missing, "
-			          "so its state cannot be told",
-			          (int)f->stream.len, f->stream.p, f->next, to);
+		if (f->seqs.len != (size_t)to - f->next + 1) {
+			if (first_version(f, end) != f->key.first)
+				return false;
+			end_in_gap(f, to);
+		}
 		for (size_t i = 0; i < f->seqs.len; i++)
 			feed_event(f, f->seqs.v[i]);
 		f->next = to + 1;
 	}
+	return true;
 }
 
 void fold_update(struct fold *f, uint32_t up_to)
 {
 	uint64_t end = evlog_durable(f->s);
-	uint32_t first;
 	uint32_t last;
 	struct frame head;
 	struct err e;
@@ -194,18 +206,23 @@ void fold_update(struct fold *f, uint32_t up_to)
 	if (r < 0)
 		fail(&e);
 	f->exists = r > 0;
-	if (r == 0)
+	if (r == 0) {
+		if (f->begun)
+			evolve_reset(f->evolve); /* it was deleted meanwhile */
+		f->begun = false;
 		return;
-	first = first_version(f, &head);
-	last = head.version < up_to ? head.version : up_to;
-	if (!f->begun || first != f->key.first || last + 1 < f->next) {
-		f->key.first = first;
-		begin(f, last, end);
 	}
-	feed(f, last, end);
 	f->head = head.version;
-	f->version = last;
 	f->seq = head.seq;
+	f->version = last = f->head < up_to ? f->head : up_to;
+	do {
+		uint32_t first = first_version(f, end);
+
+		if (!f->begun || first != f->key.first || last + 1 < f->next) {
+			f->key.first = first;
+			begin(f, last, end);
+		}
+	} while (!feed(f, last, end));
 }
 
 /*

@@ -185,8 +185,7 @@ static void put_expect(struct buf *b, const char *key, const struct expect *x)
 	json_out_string(b, text, strlen(text));
 }
 
-/* The answer to a lost race is data for the caller, who reads and tries again. */
-static _Noreturn void end_in_conflict(const struct commit_result *r, const struct err *e)
+void end_in_conflict(const struct commit_result *r, const struct err *e)
 {
 	struct buf b = {0};
 

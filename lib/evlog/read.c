@@ -66,6 +66,15 @@ int evlog_head(struct evlog *s, struct span stream, uint64_t at_most, struct fra
 	return 0;
 }
 
+int evlog_next(struct evlog *s, struct span stream, uint32_t *ret, struct err *e)
+{
+	struct frame f;
+	int r = store_newest(s, stream, UINT64_MAX, &f, e);
+
+	*ret = r > 0 ? f.version + 1 : 0;
+	return r < 0 ? -1 : 0;
+}
+
 /*
  * A pointer of a sound event leads to no event of its stream: to a nameless stub, behind which
  * the stream goes on somewhere, or to nothing that can be right.

@@ -59,6 +59,9 @@ void evlog_warm(struct evlog *s, const struct span *streams, size_t n);
 int evlog_first(struct evlog *s, struct span stream, uint64_t at_most, uint32_t *ret,
                 struct err *e);
 
+/* The version that the next event of a stream gets, also of one that is deleted or not there. */
+int evlog_next(struct evlog *s, struct span stream, uint32_t *ret, struct err *e);
+
 /* The event of a stream at a version: 1, 0, -1.  O(log versions) steps. */
 int evlog_at(struct evlog *s, struct span stream, uint32_t version, uint64_t at_most,
              struct frame *f, struct err *e);
