@@ -74,6 +74,7 @@ static int start(struct coproc *c, const struct coproc_spec *spec, const struct 
 	    .own_group = true,
 	    .guard = true,
 	    .kill_after_ms = spec->kill_after_ms,
+	    .guard_holds = spec->guard_holds,
 	};
 
 	if (p->out[1] >= 0)

@@ -34,6 +34,7 @@ struct coproc_spec {
 	bool keep_stderr;       /* keep the end of its stderr instead of letting it go to ours */
 	bool tee_stderr;        /* keep it and let it go to ours */
 	int kill_after_ms;      /* between TERM and KILL when it is stopped */
+	int guard_holds;        /* as in struct proc_spec */
 };
 
 enum coproc_result {

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/proc_group.h"
 #include "os/wait.h"
 
 /*
@@ -59,11 +60,21 @@ static void sleep_ms(int ms)
 	nanosleep(&t, NULL);
 }
 
+static void wait_while_it_runs(pid_t target, int wait_ms)
+{
+	for (int ms = 0; ms < wait_ms; ms += LOOK_MS) {
+		if (target < 0 ? !proc_group_runs(-target) : kill(target, 0) < 0)
+			return;
+		sleep_ms(LOOK_MS);
+	}
+}
+
 /*
- * The life of the guard.  It holds nothing open but its end of the pair, so that no reader
- * waits for it, and it is in no group or session that could be signalled with ours.
+ * The life of the guard.  It holds nothing open but its end of the pair and what it is told to
+ * hold, so that no reader waits for it, and it is in no group or session that could be signalled
+ * with ours.
  */
-static _Noreturn void run_guard(int fd, int kill_after_ms)
+static _Noreturn void run_guard(int fd, int kill_after_ms, int holds)
 {
 	pid_t target;
 	sigset_t all;
@@ -73,9 +84,9 @@ static _Noreturn void run_guard(int fd, int kill_after_ms)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	setsid();
 	prctl(PR_SET_NAME, "shoal-guard");
-	if (dup2(fd, 0) < 0 || chdir("/") < 0)
+	if (dup2(fd, 0) < 0 || (holds > 0 && dup2(holds, 1) < 0) || chdir("/") < 0)
 		_exit(1);
-	closefrom(1);
+	closefrom(holds > 0 ? 2 : 1);
 	send_fd(0, "r", 1);
 	if (read_fd(0, &target, sizeof(target)) != (ssize_t)sizeof(target))
 		_exit(0); /* there never was a child */
@@ -83,13 +94,13 @@ static _Noreturn void run_guard(int fd, int kill_after_ms)
 		_exit(0); /* goodbye */
 	kill(target, SIGTERM);
 	kill(target, SIGCONT);
-	for (int ms = 0; ms < kill_after_ms && kill(target, 0) == 0; ms += LOOK_MS)
-		sleep_ms(LOOK_MS);
+	wait_while_it_runs(target, kill_after_ms);
 	kill(target, SIGKILL);
+	wait_while_it_runs(target, kill_after_ms); /* what we hold is free when it is gone */
 	_exit(0);
 }
 
-static int start_guard(struct proc *p, struct err *e)
+static int start_guard(struct proc *p, int holds, struct err *e)
 {
 	int pair[2];
 
@@ -98,7 +109,7 @@ static int start_guard(struct proc *p, struct err *e)
 	p->guard_pid = fork();
 	if (p->guard_pid == 0) {
 		close(pair[0]);
-		run_guard(pair[1], p->kill_after_ms);
+		run_guard(pair[1], p->kill_after_ms, holds);
 	}
 	if (p->guard_pid < 0)
 		err_sys(e, "start a guard process");
@@ -268,7 +279,7 @@ static int start(struct proc *p, const struct proc_spec *spec, const char *const
 	int code;
 	int fd;
 
-	if (spec->guard && start_guard(p, e) < 0)
+	if (spec->guard && start_guard(p, spec->guard_holds, e) < 0)
 		return -1;
 	fd = fork_child(p, spec, env, e);
 	if (fd < 0)

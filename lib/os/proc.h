@@ -44,6 +44,11 @@ struct proc_spec {
 	bool own_group;         /* the child leads a process group, to which signals go */
 	bool guard;
 	int kill_after_ms; /* between TERM and KILL, for the guard and for proc_stop() */
+	/*
+	 * A descriptor above 2 that the guard keeps open as long as it lives, 0: none.  So a lock
+	 * on it passes to the next process only when the child has ended, also when we die before.
+	 */
+	int guard_holds;
 };
 
 /* Public: pid, pidfd, ended, code, signal. */

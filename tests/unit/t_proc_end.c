@@ -1,6 +1,7 @@
 /* proc: signals, stopping, and that nothing is left behind. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -18,6 +19,7 @@
 
 #include "child.h"
 #include "os/wait.h"
+#include "tmp_dir.h"
 
 static void a_deadline_ends_the_wait_and_not_the_child(void **state)
 {
@@ -386,6 +388,44 @@ static void the_guard_holds_no_descriptor_open(void **state)
 	child_expect_none();
 }
 
+/* Whether all writing ends of a pipe are closed. */
+static bool has_ended(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0;
+}
+
+static void what_the_guard_is_told_to_hold_is_open_until_the_orphan_has_ended(void **state)
+{
+	struct proc_spec spec = {.own_group = true, .guard = true, .kill_after_ms = CHILD_NEVER_MS};
+	char *dir = tmp_dir_new();
+	int held[2];
+	struct err e;
+	pid_t wrapper;
+	int fd;
+
+	(void)state;
+	assert_int_equal(proc_pipe(held, &e), 0);
+	spec.guard_holds = held[1];
+	assert_int_equal(setenv("STAY", dir, 1), 0);
+	wrapper = start_wrapper("trap 'echo term' TERM; echo ready\n"
+	                        "while [ -e \"$STAY\" ]; do sleep 0.01; done",
+	                        spec, &fd);
+	close(held[1]);
+	child_expect_line(fd, "ready\n");
+	assert_false(has_ended(held[0]));
+	kill(wrapper, SIGKILL);
+	assert_int_equal(waitpid(wrapper, NULL, 0), wrapper);
+	child_expect_line(fd, "term\n");
+	assert_false(has_ended(held[0]));
+	tmp_dir_free(dir);
+	child_expect_end(fd);
+	child_expect_end(held[0]);
+	close(held[0]);
+	close(fd);
+}
+
 /* The guard of a second child must not keep the first one's pipe open. */
 static void two_guarded_children_do_not_wait_for_each_other(void **state)
 {
@@ -430,6 +470,7 @@ int main(void)
 	    cmocka_unit_test(a_wrapper_may_be_killed_at_any_moment),
 	    cmocka_unit_test(a_command_that_has_ended_keeps_what_it_left_behind),
 	    cmocka_unit_test(the_guard_holds_no_descriptor_open),
+	    cmocka_unit_test(what_the_guard_is_told_to_hold_is_open_until_the_orphan_has_ended),
 	    cmocka_unit_test(two_guarded_children_do_not_wait_for_each_other),
 	};
 
