@@ -28,28 +28,6 @@ jobs_store() {
 	done
 }
 
-# on_small_disk SIZE SCRIPT: run it in a directory on a file system of that size.
-on_small_disk() {
-	needs_mount
-	mkdir -p disk
-	export -f data events fill receipts_sum assert_dense segment run_examples
-	SIZE=$1 SCRIPT=$2 mounted bash -c 'mount -t tmpfs -o size=$SIZE none disk && cd disk &&
-	    export EVLOG_STORE=$PWD/s && eval "$SCRIPT"'
-}
-
-# on_read_only SCRIPT: run it while the store cannot be written: root needs a mount for that.
-on_read_only() {
-	export -f run_examples
-	if [ "$(id -u)" -eq 0 ]; then
-		needs_mount
-		mounted bash -c "mount --bind s s && mount -o remount,ro,bind s && $1"
-	else
-		chmod -R a-w s
-		bash -c "$1"
-		chmod -R u+w s
-	fi
-}
-
 # damage_in_the_middle: a bit of sequence 3 is wrong.
 damage_in_the_middle() { flip_bit "$(segment)" $(($(offset_of 3) + 105)) 2; }
 

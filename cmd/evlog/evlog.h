@@ -47,19 +47,25 @@ enum long_option {
 	OPT_DRY_RUN,
 	OPT_EACH,
 	OPT_FROM,
+	OPT_GROUP,
 	OPT_HARD,
 	OPT_INIT,
 	OPT_JSON,
 	OPT_MAX_AGE,
 	OPT_MAX_COUNT,
+	OPT_MAX_LAG,
+	OPT_MAX_TRIES,
 	OPT_NONE,
+	OPT_ONCE,
 	OPT_RAW,
 	OPT_RETRY_FOR,
 	OPT_SEGMENT_SIZE,
 	OPT_SHARED,
 	OPT_SINCE,
+	OPT_SKIP_DAMAGED,
 	OPT_SNAPSHOT_EVERY,
 	OPT_STATUS_FD,
+	OPT_STREAM,
 	OPT_TAKE,
 	OPT_TIMEOUT,
 	OPT_TO,
@@ -128,6 +134,17 @@ int handle_run(struct opts *o);
 /* snapshot.c */
 extern const struct opt snapshot_options[];
 int snapshot_run(struct opts *o);
+/* cursor.c */
+extern const struct opt cursor_options[];
+extern const struct opt next_options[];
+extern const struct opt ack_options[];
+int cursor_run(struct opts *o);
+int next_run(struct opts *o);
+int ack_run(struct opts *o);
+
+/* consume.c */
+extern const struct opt consume_options[];
+int consume_run(struct opts *o);
 
 /* ---- main.c */
 

@@ -26,20 +26,50 @@
 
 struct claim {
 	struct cursor_id id;
-	char *operand; /* the selector that was given; NULL: the recorded one, at first --all */
-	bool all;      /* --all was given */
+	const char *operand; /* the selector; NULL: --all */
+	bool by_hand;        /* of whatever selector, which stays as it is (ack) */
 };
 
 /*
- * Take the cursor for work, waiting for its holder as -w says, and set q from the selector that
- * was given or is recorded.  Ends the program when that may not be: exit 75 when it is held for
- * too long, 77 where the store cannot be written, 78 for another selector, another group or a
- * cursor that is ahead of the store's end.  A cursor that is new (*ret_new) begins at 0; a member
- * of a group that is new, where the cursor of the plain name is; the selector is in its state,
- * not yet saved.
+ * Take the cursor for work, waiting for its holder as -w says, and set q from the selector.  Ends
+ * the program when it may not be used: exit 75 when it is held for too long, 77 where the store
+ * cannot be written, 78 for another selector, another group, or a store that has lost what the
+ * cursor has passed.  One that is new begins at 0; a new member of a group where the cursor of
+ * the plain name is.  The selector is in its state; a plain cursor that is new (*ret_new) is not
+ * saved yet.
  */
 struct cursor *claim_cursor(struct evlog *s, const struct place *p, const struct claim *c,
                             struct query *q, bool *ret_new);
+
+/* Only take it, as -w says: exit 75, 77, or 8 where both of its slots are damaged. */
+struct cursor *claim_take(struct evlog *s, const struct place *p, const struct cursor_id *id,
+                          bool *ret_new);
+
+/* By hand: a SEQUENCE (exit 64), which must not be behind the store's end (exit 65), and saved. */
+uint64_t claim_sequence(const char *text);
+void claim_check_end(struct evlog *s, uint64_t seq);
+void claim_save(struct cursor *c);
+
+/* Set q from an operand or, for NULL, --all; the selector's text, exit 64 for a wrong one. */
+const char *claim_select(const char *operand, struct query *q);
+
+/* "K/N" of --group; exit 64. */
+void claim_group_option(struct cursor_id *id, const struct opts *o);
+
+/* All cursors of one name: the plain one and the members of its group. */
+struct group {
+	bool has_plain;
+	struct cursor_state plain;
+	uint32_t members;                    /* of the group; 0: none */
+	uint32_t others;                     /* a member of a group of this other size, too */
+	bool has[CURSOR_GROUP_MAX];          /* the member K - 1 */
+	uint64_t sequence[CURSOR_GROUP_MAX]; /* where it is; without a cursor, where it begins */
+};
+
+void group_find(struct evlog *s, const char *name, struct group *g);
+
+/* Where the one that is farthest behind is. */
+uint64_t group_lowest(const struct group *g);
 
 /* ---- feed.c */
 

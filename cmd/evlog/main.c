@@ -23,6 +23,19 @@ static const struct verb verbs[] = {
     {"tail", tail_run, "[" SELECTOR "] [-f] [OPTION]...", "print the last events, and what comes",
      tail_options, 0, NULL},
     {"get", get_run, "SEQUENCE|STREAM@VERSION", "print one event", get_options, 0, NULL},
+    {"consume", consume_run,
+     "NAME [" SELECTOR "] [-f] [-n N] [--group K/N] [--stream] [OPTION]... -- CMD [ARGUMENT]...",
+     "give events to a command, batch by batch", consume_options, VERB_DASHES, NULL},
+    {"next", next_run, "NAME [" SELECTOR "] [-n N] [--group K/N]",
+     "print what a consumer gets next", next_options, 0, NULL},
+    {"ack", ack_run, "NAME SEQUENCE [--group K/N]", "move a consumer's cursor on", ack_options, 0,
+     NULL},
+    {"cursor", cursor_run,
+     "ls [--json]\n"
+     "set NAME SEQUENCE\n"
+     "rm NAME\n"
+     "lag NAME|--all [--max N]",
+     "list, set and remove cursors; how far behind they are", cursor_options, 0, "ls set rm lag"},
     {"version", version_run, "STREAM", "print a stream's last version, or none", NULL, 0, NULL},
     {"head", head_run, "", "print the last sequence", NULL, 0, NULL},
     {"streams", streams_run, "[-l] [PREFIX*]", "list the streams", streams_options, 0, NULL},
