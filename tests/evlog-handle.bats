@@ -448,6 +448,64 @@ no event'
 	[ "$(lines_in runs)" -eq 1 ]
 }
 
+@test "20 at once on one stream: each succeeds or is rejected, and no update is lost" {
+	script odd <<-'END'
+	jq -c 'if .command % 5 == 0 then "no\n" | halt_error(1)
+	    else {type: "Counted", data: {from: .state.n}} end'
+	END
+	evlog init
+	for n in {1..20}; do
+		{
+			code=0
+			handle a --retry-for 10m -- ./odd "$n" 2>/dev/null || code=$?
+			echo $code >"code.$n"
+		} >"out.$n" &
+		started $!
+	done
+	for pid in "${children[@]}"; do
+		wait "$pid"
+	done
+	[ "$(cat code.* | sort | uniq -c | xargs)" = "16 0 4 13" ]
+	[ "$(jq -r .first out.* | sort -n | xargs)" = "$(seq 0 15 | xargs)" ]
+	[ "$(evlog fold a -e count.jq)" = '{"n":16}' ]
+	[ "$(evlog version a)" = 15 ]
+}
+
+# turns: how many turns of this store are taken: locks of bytes from 2^32 on.
+turns() {
+	awk -v inode="$(stat -c %i s/lock)" '
+	$4 == "WRITE" && $6 ~ ":" inode "$" && $7 >= 4294967296 { n++ }
+	END { print n + 0 }' /proc/locks
+}
+
+@test "who has lost three times takes the turn, and lets go after a second at the latest" {
+	export -f turns wait_for
+	appends a 3
+	sed -i '/^fi$/a turns >>"$PWD/turns"' slow
+	sed -i '/^exec/i no_turn() { [ "$(turns)" -eq 0 ]; }' slow
+	sed -i '/^exec/i [ "$(wc -l <runs)" -le 3 ] || wait_for 60 no_turn' slow
+	evlog init
+	handle a -q --retry-for 10m -- ./slow
+	[ "$(xargs <turns)" = "0 0 0 1" ]
+	[ "$(evlog version a)" = 3 ]
+}
+
+@test "an attempt waits for who has the turn, but for no more than a second" {
+	command -v perl >/dev/null || skip "by design: perl is not installed"
+	evlog init
+	# All turns there are, 2^32 bytes from 2^32 on.
+	perl -e 'open F, "+<", $ARGV[0] or die;
+	    my $lock = pack("ssx4qqix4", 1, 0, 1 << 32, 1 << 32, 0);
+	    fcntl(F, 37, $lock) or die; open R, ">", "held"; sleep 1000' s/lock &
+	started $!
+	wait_for 60 test -e held
+	begin=${EPOCHREALTIME/[.,]/}
+	handle a -q -- ./count
+	[ $((${EPOCHREALTIME/[.,]/} - begin)) -ge 1000000 ]
+	stop $!
+	handle a -q -- ./count
+}
+
 # --- a DECIDE that misbehaves ---
 
 @test "a line that is no event is exit 65, names the line, and nothing is written" {

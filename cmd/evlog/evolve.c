@@ -192,8 +192,11 @@ static int64_t deadline_of(const struct evolve *v)
 static enum coproc_result explain_end(struct evolve *v, struct err *e)
 {
 	struct span line;
-	enum coproc_result r = jq_line(&v->jq, &line, deadline_of(v), e);
+	enum coproc_result r;
 
+	do
+		r = jq_line(&v->jq, &line, deadline_of(v), e);
+	while (r == COPROC_READY);
 	if (r == COPROC_TIMEOUT || r == COPROC_SIGNAL)
 		return r;
 	if (r != COPROC_FAILED)
