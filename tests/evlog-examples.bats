@@ -1,5 +1,6 @@
-# What the pages show is what happens: the examples of evlog(1) and evlog-format(5) run here. Those
-# of README.md and shoal(7) run in all.bats, the section WHEN THINGS GO WRONG in evlog-trouble.bats.
+# What the pages show is what happens: the examples of evlog(1), the pages of its verbs and
+# evlog-format(5) run here. Those of README.md and shoal(7) run in all.bats, the section WHEN THINGS
+# GO WRONG in evlog-trouble.bats.
 
 load lib/evlog
 load lib/examples
@@ -11,6 +12,10 @@ setup() {
 
 @test "the examples of evlog(1) do what they say" {
 	run_examples "$pages/man/evlog.1"
+}
+
+@test "the examples of evlog-handle(1) do what they say" {
+	run_examples "$pages/man/evlog-handle.1"
 }
 
 @test "the jobs for cron in evlog(1) are silent when all is well" {

@@ -3,7 +3,44 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/json_out.h"
 #include "os/wait.h"
+
+void decide_command(struct buf *out, char *const *args, size_t count)
+{
+	struct json_doc doc;
+	struct err ignored;
+
+	if (count == 1 && json_scan(args[0], strlen(args[0]), &doc, &ignored) == 0) {
+		json_compact(out, &doc.value);
+		return;
+	}
+	buf_add_char(out, '[');
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0)
+			buf_add_char(out, ',');
+		json_out_string(out, args[i], strlen(args[i]));
+	}
+	buf_add_char(out, ']');
+}
+
+void decide_line(struct buf *out, struct span stream, const struct expect *at, struct span state,
+                 struct span command)
+{
+	char version[EXPECT_TEXT_MAX];
+
+	expect_text(version, at);
+	buf_add_char(out, '{');
+	json_out_key(out, "stream");
+	json_out_string(out, stream.p, stream.len);
+	json_out_key(out, "version");
+	json_out_string(out, version, strlen(version));
+	json_out_key(out, "state");
+	buf_add(out, state.p, state.len);
+	json_out_key(out, "command");
+	buf_add(out, command.p, command.len);
+	buf_add_char(out, '}');
+}
 
 static void fail_with(struct decided *d, int exit_status)
 {

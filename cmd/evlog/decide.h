@@ -46,6 +46,16 @@ struct decided {
 	struct buf err;
 };
 
+/* Append the command that arguments mean: the one that is JSON, else all of them as strings. */
+void decide_command(struct buf *out, char *const *args, size_t count);
+
+/*
+ * Append what DECIDE gets, without LF: {"stream","version","state","command"}.  at: the version
+ * that the state is of.
+ */
+void decide_line(struct buf *out, struct span stream, const struct expect *at, struct span state,
+                 struct span command);
+
 /* Run it with a line on its stdin (the LF is added). */
 void decide_run(const struct decide_spec *spec, struct span line, struct decided *ret);
 void decide_done(struct decided *d);

@@ -131,6 +131,10 @@ int fold_run(struct opts *o);
 extern const struct opt handle_options[];
 int handle_run(struct opts *o);
 
+/* spec.c */
+extern const struct opt test_options[];
+int test_run(struct opts *o);
+
 /* snapshot.c */
 extern const struct opt snapshot_options[];
 int snapshot_run(struct opts *o);

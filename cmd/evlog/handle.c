@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json_out.h"
 #include "os/clock.h"
 
 #define RETRY_FOR_NS (30 * CLOCK_NS_PER_SEC)
@@ -94,25 +93,6 @@ static void read_command(struct handle *h)
 	input_close(&in);
 }
 
-/* One argument that is JSON is the command, else all of them are. */
-static void command_of_args(struct handle *h, char **args, int count)
-{
-	struct json_doc doc;
-	struct err ignored;
-
-	if (count == 1 && json_scan(args[0], strlen(args[0]), &doc, &ignored) == 0) {
-		json_compact(&h->command, &doc.value);
-		return;
-	}
-	buf_add_char(&h->command, '[');
-	for (int i = 0; i < count; i++) {
-		if (i > 0)
-			buf_add_char(&h->command, ',');
-		json_out_string(&h->command, args[i], strlen(args[i]));
-	}
-	buf_add_char(&h->command, ']');
-}
-
 static void take_command_line(struct handle *h, struct opts *o)
 {
 	struct err e;
@@ -129,7 +109,7 @@ static void take_command_line(struct handle *h, struct opts *o)
 	if (h->command_file != NULL)
 		read_command(h);
 	else
-		command_of_args(h, o->command + 1, o->command_count - 1);
+		decide_command(&h->command, o->command + 1, (size_t)o->command_count - 1);
 	if (buf_ok(&h->command, &e) < 0)
 		fail(&e);
 	h->decide.argv = o->command;
@@ -161,22 +141,12 @@ struct expect handle_expected(const struct handle *h)
 
 static void make_line(struct handle *h, struct span state)
 {
-	struct expect x = handle_expected(h);
-	char version[EXPECT_TEXT_MAX];
+	struct expect at = handle_expected(h);
 	struct err e;
 
-	expect_text(version, &x);
 	buf_clear(&h->line);
-	buf_add_char(&h->line, '{');
-	json_out_key(&h->line, "stream");
-	json_out_string(&h->line, h->stream.p, h->stream.len);
-	json_out_key(&h->line, "version");
-	json_out_string(&h->line, version, strlen(version));
-	json_out_key(&h->line, "state");
-	buf_add(&h->line, state.p, state.len);
-	json_out_key(&h->line, "command");
-	buf_add(&h->line, h->command.data, h->command.len);
-	buf_add_char(&h->line, '}');
+	decide_line(&h->line, h->stream, &at, state,
+	            (struct span){h->command.data, h->command.len});
 	if (buf_ok(&h->line, &e) < 0)
 		fail(&e);
 }

@@ -45,6 +45,8 @@ static const struct verb verbs[] = {
      NULL},
     {"fold", fold_run, "STREAM -e FILE [--init JSON] [--at VERSION] [OPTION]...",
      "print the state of a stream", fold_options, 0, NULL},
+    {"test", test_run, "SPEC [-e FILE] [OPTION]... [-- DECIDE [ARG]...]",
+     "check examples: given, when, then", test_options, VERB_DASHES, "file"},
     {"snapshot", snapshot_run, "ls [STREAM|PREFIX*|--all]\nrm STREAM|PREFIX*|--all",
      "list or remove the states that are kept", snapshot_options, 0, NULL},
     {"rm", rm_run, "[--hard] [-x VERSION] [-q] STREAM", "delete a stream", rm_options, 0, NULL},
