@@ -103,6 +103,9 @@ appends() {
 	run -65 --separate-stderr handle a --command - -- ./keep </dev/null
 	[[ $stderr == "evlog: the command in '-': "* ]]
 	run -65 handle a --command count.jq -- ./keep
+	run -65 --separate-stderr handle a -- ./keep '{"sku":"A"'
+	[[ $stderr == "evlog: the command is no JSON: "* ]]
+	run -65 handle a -- ./keep '{"sku":"A","sku":"B"}'
 	run -66 handle a --command none.json -- ./keep
 }
 
@@ -150,8 +153,9 @@ appends() {
 
 @test "a DECIDE that cannot be executed is exit 126 or 127" {
 	evlog init
-	run -127 --separate-stderr handle a -- ./none
+	run -127 --separate-stderr handle a --status-fd 3 -- ./none 3>status
 	[[ $stderr == "evlog: run './none': "* ]]
+	[ "$(cat status)" = '{"event":"decided","try":1,"status":127}' ]
 	echo x >text
 	run -126 handle a -- ./text
 	run -64 handle a --

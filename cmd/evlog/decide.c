@@ -6,15 +6,16 @@
 #include "base/json_out.h"
 #include "os/wait.h"
 
-void decide_command(struct buf *out, char *const *args, size_t count)
+int decide_command(struct buf *out, char *const *args, size_t count, struct err *e)
 {
 	struct json_doc doc;
-	struct err ignored;
 
-	if (count == 1 && json_scan(args[0], strlen(args[0]), &doc, &ignored) == 0) {
+	if (count == 1 && json_scan(args[0], strlen(args[0]), &doc, e) == 0) {
 		json_compact(out, &doc.value);
-		return;
+		return buf_ok(out, e);
 	}
+	if (count == 1 && args[0][0] == '{')
+		return err_wrap(e, "the command is no JSON");
 	buf_add_char(out, '[');
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0)
@@ -22,6 +23,7 @@ void decide_command(struct buf *out, char *const *args, size_t count)
 		json_out_string(out, args[i], strlen(args[i]));
 	}
 	buf_add_char(out, ']');
+	return buf_ok(out, e);
 }
 
 void decide_line(struct buf *out, struct span stream, const struct expect *at, struct span state,
@@ -46,6 +48,8 @@ static void fail_with(struct decided *d, int exit_status)
 {
 	d->what = DECIDE_FAILS;
 	d->exit = exit_status;
+	if (d->status == 0)
+		d->status = exit_status;
 }
 
 /* Let go of the turn when its time is over, however long the wait goes on. */
@@ -117,7 +121,6 @@ static void end_by_timeout(const struct decide_spec *spec, struct decided *d)
 {
 	err_set(&d->e, ETIMEDOUT, "'%s' took longer than %jd ms; nothing was written",
 	        spec->argv[0], (intmax_t)spec->timeout_ms);
-	d->status = TOOL_TIMEOUT;
 	fail_with(d, TOOL_TIMEOUT);
 }
 

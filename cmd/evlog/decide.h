@@ -46,8 +46,11 @@ struct decided {
 	struct buf err;
 };
 
-/* Append the command that arguments mean: the one that is JSON, else all of them as strings. */
-void decide_command(struct buf *out, char *const *args, size_t count);
+/*
+ * Append the command that arguments mean: the one that is JSON, else all of them as strings.
+ * EBADMSG for one that begins as an object and is none: that is a mistake rather than a text.
+ */
+int decide_command(struct buf *out, char *const *args, size_t count, struct err *e);
 
 /*
  * Append what DECIDE gets, without LF: {"stream","version","state","command"}.  at: the version

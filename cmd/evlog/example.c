@@ -131,8 +131,8 @@ static void decide(struct spec *sp, const struct json_value *when)
 	buf_clear(&sp->input);
 	if (when != NULL)
 		json_compact(&sp->command, when);
-	else
-		decide_command(&sp->command, sp->args.v, sp->args.count);
+	else if (decide_command(&sp->command, sp->args.v, sp->args.count, &e) < 0)
+		spec_bad_line(sp, &e);
 	decide_line(&sp->input, sp->parser.stream, &at,
 	            (struct span){sp->state.data, sp->state.len},
 	            (struct span){sp->command.data, sp->command.len});

@@ -91,6 +91,8 @@ static void read_command(struct handle *h)
 	}
 	json_compact(&h->command, &doc.value);
 	input_close(&in);
+	if (buf_ok(&h->command, &e) < 0)
+		fail(&e);
 }
 
 static void take_command_line(struct handle *h, struct opts *o)
@@ -108,9 +110,7 @@ static void take_command_line(struct handle *h, struct opts *o)
 		tool_usage("with -i the stream's name may have %u bytes", HANDLED_STREAM_MAX);
 	if (h->command_file != NULL)
 		read_command(h);
-	else
-		decide_command(&h->command, o->command + 1, (size_t)o->command_count - 1);
-	if (buf_ok(&h->command, &e) < 0)
+	else if (decide_command(&h->command, o->command + 1, (size_t)o->command_count - 1, &e) < 0)
 		fail(&e);
 	h->decide.argv = o->command;
 }
@@ -167,7 +167,8 @@ static int attempt(struct handle *h)
 	struct outcome o;
 
 	h->tries++;
-	handle_pass_turn(h);
+	if (!h->dry_run)
+		handle_pass_turn(h);
 	fold_update(&h->fold, UINT32_MAX);
 	make_line(h, fold_state(&h->fold));
 	h->decide.turn_until_ns = h->turn_until_ns;
