@@ -120,10 +120,11 @@ static bool answer_by_word(struct answer *a, struct span line)
 	return false;
 }
 
-static int take_end(struct stream *st, struct answer *a)
+static int take_end(struct stream *st, int64_t deadline_ns, struct answer *a)
 {
+	int64_t grace_ns = clock_mono_ns() + GRACE_NS;
 	int code = 0;
-	int status = wait_for_end(st, clock_mono_ns() + GRACE_NS, &code);
+	int status = wait_for_end(st, grace_ns < deadline_ns ? grace_ns : deadline_ns, &code);
 
 	if (status != CONSUME_ON)
 		return status;
@@ -154,7 +155,7 @@ static int take_answer(struct stream *st, int64_t deadline_ns, struct answer *a)
 		         line.len < 40 ? (int)line.len : 40, line.p);
 		return misbehaves(st, what);
 	case COPROC_END:
-		return take_end(st, a);
+		return take_end(st, deadline_ns, a);
 	case COPROC_FAILED:
 		return e.code == EMSGSIZE ? misbehaves(st, "answered a line that has no end")
 		                          : consume_fail(&e);
