@@ -135,7 +135,9 @@ begin() {
 	run -71 --separate-stderr timeout 60 evlog consume mail --stream -n 3 -- \
 	    bash -c 'printf "ok\nok\nok\n" >&3; sleep 1000'
 	[[ $stderr == "evlog: 'bash' answered what nobody has asked" ]]
-	[ "$(at)" = 3 ]
+	# One that comes a moment later is taken for the answer to the next batch.
+	[ $(($(at) % 3)) -eq 0 ]
+	evlog cursor set mail 3
 	run -71 --separate-stderr timeout 60 evlog consume mail --stream -- \
 	    bash -c 'printf "ok\n" >&3; cat >/dev/null; printf "ok\n" >&3; sleep 1000'
 	[[ $stderr == "evlog: 'bash' answered what nobody has asked" ]]
@@ -254,7 +256,7 @@ begin() {
 	begin -n 3 -- bash -c 'echo $$ >pid; . ./worker' - '[ $n -lt 2 ] || sleep 1000'
 	wait_for 20 grep -q acked status
 	kill "${children[0]}"
-	has_taken() { grep -q "^SigPnd:.*0000000000000000$" "/proc/${children[0]}/status"; }
+	has_taken() { grep -q "^ShdPnd:.*0000000000000000$" "/proc/${children[0]}/status"; }
 	wait_for 20 has_taken
 	kill "${children[0]}"
 	exits_with 143 wait "${children[0]}"
@@ -267,7 +269,8 @@ begin() {
 	begin -n 3 -- bash -c 'trap "sleep 0.3; echo end >>log; exit 1" TERM
 	    while IFS= read -r line; do
 	        [ -n "$line" ] || { echo begin >>log; n=$((n + 1)); [ $n -gt 1 ] || echo ok >&3; }
-	    done'
+	    done
+	    sleep 1000 & wait'
 	wait_for 20 grep -q acked status
 	evlog consume mail --stream -n 3 -- bash ./worker 'echo next >>log' >got.2 3>&- &
 	started $!

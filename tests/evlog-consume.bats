@@ -307,7 +307,7 @@ ended $code" ]
 	begin mail --status-fd 4 -- sh -c 'echo $$ >pid; sleep 1000'
 	wait_for 20 test -s pid
 	kill "${children[0]}"
-	has_taken() { grep -q "^SigPnd:.*0000000000000000$" "/proc/${children[0]}/status"; }
+	has_taken() { grep -q "^ShdPnd:.*0000000000000000$" "/proc/${children[0]}/status"; }
 	wait_for 20 has_taken
 	kill "${children[0]}"
 	exits_with 143 wait "${children[0]}"
