@@ -14,11 +14,11 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "evlog/snapshot_text.h"
 #include "evlog/store.h"
 
-#define SNAPSHOT_STATE_MAX   (16u << 20) /* bytes of a state; larger ones are not kept */
-#define SNAPSHOT_PROGRAM_LEN 16
-#define SNAPSHOT_NAME_LEN    (4 * SNAPSHOT_PROGRAM_LEN + 1) /* of a file, without NUL */
+#define SNAPSHOT_STATE_MAX (16u << 20) /* bytes of a state; larger ones are not kept */
+#define SNAPSHOT_NAME_LEN  (2 * SNAPSHOT_HEX_LEN + 1) /* of a file, without NUL */
 
 /* Which states are the same: of one stream, by one program, from one first event on. */
 struct snapshot_key {
@@ -45,8 +45,8 @@ struct snapshot_info {
 	struct span stream;
 	uint32_t version;
 	size_t state_len;
-	char program[2 * SNAPSHOT_PROGRAM_LEN + 1]; /* hex */
-	int64_t time_ns;                            /* when it was written */
+	char program[SNAPSHOT_HEX_LEN + 1]; /* hex */
+	int64_t time_ns;                    /* when it was written */
 };
 
 /* Call fn for each file in snap/, in no order; it returns 0 to go on. */
