@@ -329,3 +329,11 @@ enum coproc_result evolve_state(struct evolve *v, struct span *ret, struct err *
 	*ret = (struct span){ret->p + 1, ret->len - 2};
 	return check_state(v, *ret, e);
 }
+
+int evolve_status(const struct err *e)
+{
+	if (e->code == EBADMSG)
+		return TOOL_DATA;
+	return e->code == PROC_NOT_FOUND || e->code == PROC_NOT_EXECUTABLE ? TOOL_UNAVAILABLE
+	                                                                   : TOOL_OSERR;
+}

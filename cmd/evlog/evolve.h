@@ -51,4 +51,7 @@ enum coproc_result evolve_event_done(struct evolve *v, struct err *e);
 /* The state after all of them, one line of JSON; borrowed until the next call for v. */
 enum coproc_result evolve_state(struct evolve *v, struct span *ret, struct err *e);
 
+/* The exit status for COPROC_FAILED. */
+int evolve_status(const struct err *e);
+
 #endif

@@ -19,8 +19,8 @@ static bool check(struct spec *sp, enum coproc_result r, struct err *e)
 {
 	if (r == COPROC_READY)
 		return true;
-	if (r == COPROC_FAILED && e->code == PROC_NOT_FOUND)
-		tool_die(TOOL_UNAVAILABLE, e);
+	if (r == COPROC_FAILED && e->code != EBADMSG)
+		tool_die(evolve_status(e), e);
 	if (r != COPROC_FAILED)
 		err_set(e, ETIMEDOUT, "'%s' took longer than %jd ms", sp->fold.evolve.file,
 		        (intmax_t)sp->fold.evolve.timeout_ms);

@@ -90,9 +90,7 @@ static void check(const struct fold *f, enum coproc_result r, const struct err *
 		(void)sig_next(spec->sig, &got);
 		exit(TOOL_SIGNAL + got.signal);
 	default:
-		if (e->code == PROC_NOT_FOUND)
-			tool_die(TOOL_UNAVAILABLE, e);
-		fail(e);
+		tool_die(evolve_status(e), e);
 	}
 }
 
@@ -114,7 +112,7 @@ void fold_close(struct fold *f)
 /* The version of the stream's first event that is neither deleted nor hidden. */
 static uint32_t first_version(const struct fold *f, uint64_t end)
 {
-	uint32_t first;
+	uint32_t first = 0;
 	struct err e;
 
 	if (evlog_first(f->s, f->stream, end, &first, &e) < 0)
@@ -146,21 +144,13 @@ static void begin(struct fold *f, uint32_t up_to, uint64_t end)
 	buf_done(&state);
 }
 
-static void feed_event(struct fold *f, uint64_t seq)
+/*
+ * Something is not there.  Where the stream begins with a later event now, that is what has been
+ * deleted, hidden or compacted meanwhile; else it is damage, and there is no state.
+ */
+static bool was_cut(const struct fold *f, uint64_t end)
 {
-	struct frame ev;
-	struct err e;
-	int r = evlog_get(f->s, seq, &ev, &e);
-
-	if (r < 0)
-		fail(&e);
-	if (r == 0)
-		tool_dief(STATUS_DAMAGED,
-		          "stream '%.*s': its event with sequence %ju is missing, so its state "
-		          "cannot be told",
-		          (int)f->stream.len, f->stream.p, (uintmax_t)seq);
-	event_put_json(evolve_event(f->evolve), &f->writer, &ev);
-	check(f, evolve_event_done(f->evolve, &e), &e);
+	return first_version(f, end) != f->key.first;
 }
 
 static _Noreturn void end_in_gap(const struct fold *f, uint32_t to)
@@ -171,7 +161,23 @@ static _Noreturn void end_in_gap(const struct fold *f, uint32_t to)
 	          (int)f->stream.len, f->stream.p, f->next, to);
 }
 
-/* False: the stream was cut meanwhile, and begins with another event now. */
+/* False: it is not there. */
+static bool feed_event(struct fold *f, uint64_t seq)
+{
+	struct frame ev;
+	struct err e;
+	int r = evlog_get(f->s, seq, &ev, &e);
+
+	if (r < 0)
+		fail(&e);
+	if (r == 0)
+		return false;
+	event_put_json(evolve_event(f->evolve), &f->writer, &ev);
+	check(f, evolve_event_done(f->evolve, &e), &e);
+	return true;
+}
+
+/* False: the stream was cut meanwhile. */
 static bool feed(struct fold *f, uint32_t last, uint64_t end)
 {
 	struct err e;
@@ -179,17 +185,18 @@ static bool feed(struct fold *f, uint32_t last, uint64_t end)
 	while (f->next <= last) {
 		uint32_t to =
 		    last - f->next < VERSIONS_AT_ONCE ? last : f->next + VERSIONS_AT_ONCE - 1;
+		bool complete;
 
 		f->seqs.len = 0;
 		if (evlog_gather(f->s, f->stream, f->next, to, end, &f->seqs, &e) < 0)
 			fail(&e);
-		if (f->seqs.len != (size_t)to - f->next + 1) {
-			if (first_version(f, end) != f->key.first)
-				return false;
+		complete = f->seqs.len == (size_t)to - f->next + 1;
+		for (size_t i = 0; i < f->seqs.len && complete; i++)
+			complete = feed_event(f, f->seqs.v[i]);
+		if (!complete && was_cut(f, end))
+			return false;
+		if (!complete)
 			end_in_gap(f, to);
-		}
-		for (size_t i = 0; i < f->seqs.len; i++)
-			feed_event(f, f->seqs.v[i]);
 		f->next = to + 1;
 	}
 	return true;

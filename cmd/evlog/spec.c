@@ -424,7 +424,7 @@ static void start(struct spec *sp)
 	sp->parser = (struct event_parser){.form = EVENT_OBJECT, .stream = {"test", 4}};
 	sp->writer.source = (struct span){"/evlog/test", 11};
 	if (jq_start(&sp->judge, &judge, &e) < 0)
-		tool_die(e.code == PROC_NOT_FOUND ? TOOL_UNAVAILABLE : TOOL_OSERR, &e);
+		tool_die(evolve_status(&e), &e);
 }
 
 static void finish(struct spec *sp)
