@@ -318,6 +318,32 @@ no event'
 	[ "$(evlog version a)" = 0 ]
 }
 
+@test "ids that a decision made from a state that is old by now are no reason to end" {
+	echo 'def init: 0; def evolve($e): . + 1;' >count.jq
+	# In its first run somebody else is faster, and takes the id, for the same event or another.
+	script name <<-END
+	line=\$(cat)
+	id=n-\$(jq .state <<<"\$line")
+	[ -e raced ] || evlog append -q a <<<"{\"id\":\"\$id\",\"type\":\"\$1\"}"
+	: >raced
+	echo "{\"id\":\"\$id\",\"type\":\"Named\"}"
+	END
+	for what in Named Other; do
+		rm -f raced
+		run -0 --separate-stderr handle a -- ./name $what
+		[ "$(jq .count <<<"$output")" = 1 ]
+	done
+	[ "$(evlog read a | jq -r '"\(.id) \(.type)"' | paste -sd ' ')" = \
+	    "n-0 Named n-1 Named n-2 Other n-3 Named" ]
+	# What stands there already when the state is new is as it was.
+	says '{"id":"n-1","type":"Named"}'
+	run -0 --separate-stderr handle a -- ./says
+	[ "$(receipt)" = "1 1 2 0 1 true" ]
+	rm raced
+	run -10 --separate-stderr handle a --retry-for 0 -- ./name Other
+	[ "$stderr" = '{"stream":"a","expected":"3","actual":"4"}' ]
+}
+
 @test "one command at the same time from many: it is carried out once, and all get its receipt" {
 	evlog init
 	for n in 1 2 3 4 5 6 7 8; do

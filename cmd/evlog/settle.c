@@ -171,22 +171,29 @@ static void take_known(struct handle *h, const struct commit_result *r, struct o
 	                      .duplicate = true};
 }
 
+/* Nothing was written: all events are there already. */
+static bool is_known(const struct commit_result *r)
+{
+	uint32_t written = 0;
+
+	for (size_t i = 0; i < r->receipt_count; i++)
+		written += r->receipts[i].count;
+	return written == 0;
+}
+
 /* Make durable what was written by us, or by who wrote the same before. */
 static void settle(struct handle *h, const struct commit_result *r, struct outcome *o)
 {
 	uint64_t last = 0;
-	uint32_t written = 0;
 	struct err e;
 
-	for (size_t i = 0; i < r->receipt_count; i++) {
-		written += r->receipts[i].count;
+	for (size_t i = 0; i < r->receipt_count; i++)
 		if (r->receipts[i].sequence > last)
 			last = r->receipts[i].sequence;
-	}
 	if (evlog_sync(h->s, last, &e) < 0)
 		fail(&e);
 	turn_release(&h->turn);
-	if (written == 0) {
+	if (is_known(r)) {
 		take_known(h, r, o);
 	} else if (o->count > 0) {
 		o->first = r->receipts[0].first;
@@ -196,11 +203,30 @@ static void settle(struct handle *h, const struct commit_result *r, struct outco
 }
 
 /*
+ * Has the stream got other events than those that were decided on?  Ids are looked at before
+ * versions: an id that is there already may come from a decision that the next state would change.
+ */
+static bool is_stale(struct handle *h, struct commit_result *r)
+{
+	struct expect folded = handle_expected(h);
+	struct frame head;
+	struct err e;
+	int found = evlog_head(h->s, h->stream, evlog_durable(h->s), &head, &e);
+
+	if (found < 0)
+		fail(&e);
+	r->stream = h->stream;
+	r->expected = folded;
+	r->actual = found > 0 ? (struct expect){EXPECT_VERSION, head.version}
+	                      : (struct expect){.kind = EXPECT_NONE};
+	return r->actual.kind != folded.kind || (found > 0 && r->actual.version != folded.version);
+}
+
+/*
  * Other events came first, or somebody carries out the same command.  1: somebody has, 0: try
  * again.
  */
-static int lose(struct handle *h, const struct commit_result *r, const struct err *why,
-                struct outcome *o)
+static int lose(struct handle *h, struct commit_result *r, struct err *why, struct outcome *o)
 {
 	int64_t delay_ns;
 	uint64_t random;
@@ -210,8 +236,9 @@ static int lose(struct handle *h, const struct commit_result *r, const struct er
 		fail(&e);
 	if (h->id.len > 0 && handled_find(&h->handled, h->s, o))
 		return 1;
-	if (why->code == EVLOG_ID_REUSED)
+	if (why->code == EVLOG_ID_REUSED && !is_stale(h, r))
 		fail(why);
+	why->code = EVLOG_CONFLICT;
 	status_begin(&h->status, "conflict");
 	status_u64(&h->status, "try", h->tries);
 	tell_version(h, "expected", r->expected.kind == EXPECT_VERSION, r->expected.version);
@@ -247,5 +274,7 @@ int handle_commit(struct handle *h, struct outcome *o)
 		return lose(h, &r, &e, o);
 	}
 	settle(h, &r, o);
+	if (is_known(&r) && h->id.len == 0 && is_stale(h, &r))
+		return lose(h, &r, &e, o);
 	return 1;
 }
