@@ -484,6 +484,18 @@ ended $code" ]
 	[ "$(cat part.* | wc -l)" -eq 60 ]
 }
 
+@test "members of a group have one selector: another one is exit 78" {
+	fill a 1 3
+	evlog consume mail a --group 1/2 -- true
+	for words in "mail" "mail b" "mail a*"; do
+		# shellcheck disable=SC2086 # words
+		run -78 --separate-stderr evlog consume $words --group 2/2 -- cat
+		[[ -z $output && $stderr == *"evlog cursor set mail 0"* ]]
+	done
+	evlog consume mail a --group 2/2 -- true
+	[ "$(evlog cursor ls | cut -f 1,4 | tr '\t\n' '  ')" = "mail@1-2 a mail@2-2 a " ]
+}
+
 @test "another group, and one without a group, are exit 78 while members are there" {
 	fill a 1 9
 	evlog consume mail --group 1/2 -- true
@@ -591,6 +603,21 @@ ended $code" ]
 		[ "$(evlog version '$parked-mail')" = 7 ]
 		[ "$(at)" = 9 ]
 	fi
+}
+
+@test "a batch that there is no memory for is not passed over" {
+	local kib failed=0
+	{ data 1 5 && printf '"%08000000d"\n' 0; } | evlog append a -q -t T 2>/dev/null
+	for kib in $(seq 14000 2000 40000); do
+		evlog cursor set mail 0
+		: >got
+		(
+			ulimit -v "$kib"
+			exec evlog consume mail -n 3 -- sh -c 'cat >>got' 2>err
+		) || failed=$((failed + 1))
+		[ "$(at)" -le "$(lines_in got)" ]
+	done
+	[ $failed -gt 0 ]
 }
 
 @test "wrong usage is exit 64, one line" {

@@ -343,7 +343,7 @@ column() { cut -f "$1" | paste -sd ' '; }
 	evlog ack slow 3
 	truncate -s "$(offset_of 7)" "$(segment)"
 	rm s/ctl
-	for words in "consume mail -- cat" "ack mail 2"; do
+	for words in "consume mail -- cat" "ack mail 2" "next mail"; do
 		# shellcheck disable=SC2086 # words
 		run -78 --separate-stderr evlog $words
 		[[ -z $output && $stderr == *"evlog cursor set mail 6"* ]]

@@ -102,6 +102,8 @@ static int find(const struct cursor_id *id, const struct cursor_state *state, bo
 	}
 	g->members = id->members;
 	g->has[id->member - 1] = true;
+	if (state != NULL && strcmp(state->selector, "-") != 0)
+		memcpy(g->selector, state->selector, sizeof(g->selector));
 	/* One that is damaged has come nobody knows how far. */
 	g->sequence[id->member - 1] = state != NULL ? state->sequence : 0;
 	return 0;
@@ -157,7 +159,7 @@ struct cursor *claim_take(struct evlog *s, const struct place *p, const struct c
 	return c;
 }
 
-static void check_log(struct evlog *s, const struct cursor_id *id, const struct cursor_state *state)
+void claim_check_log(struct evlog *s, const struct cursor_id *id, const struct cursor_state *state)
 {
 	uint64_t end = evlog_durable(s);
 
@@ -204,6 +206,22 @@ static void check_group(struct evlog *s, const struct cursor_id *id)
 	          id->name, other, id->name, (uintmax_t)group_lowest(&g));
 }
 
+/* Each takes a share of streams: with different selectors some would be nobody's. */
+static void check_members(struct evlog *s, const struct cursor_id *id, const char *selector)
+{
+	struct group g = {0};
+
+	if (id->members == 0)
+		return;
+	group_find(s, id->name, &g);
+	if (g.selector[0] == '\0' || strcmp(g.selector, selector) == 0)
+		return;
+	tool_dief(TOOL_CONFIG,
+	          "the group of '%s' is for %s, not for %s: use another name, or 'evlog cursor set "
+	          "%s %ju' to go on with another selector",
+	          id->name, g.selector, selector, id->name, (uintmax_t)group_lowest(&g));
+}
+
 static void set_selector(struct cursor_state *state, const char *selector)
 {
 	memcpy(state->selector, selector, strlen(selector) + 1);
@@ -219,10 +237,12 @@ static void begin_member(struct evlog *s, const struct place *p, const struct cl
 	struct err e;
 
 	check_group(s, &c->id); /* again: nobody else can begin now */
-	check_log(s, &plain, cursor_state(from));
+	claim_check_log(s, &plain, cursor_state(from));
 	if (c->by_hand)
 		selector = cursor_state(from)->selector;
 	check_selector(&plain, cursor_state(from), selector);
+	if (!c->by_hand)
+		check_members(s, &c->id, selector);
 	state->sequence = cursor_state(from)->sequence;
 	set_selector(state, selector);
 	if (cursor_save(cursor, clock_wall_ns(), &e) < 0)
@@ -242,10 +262,11 @@ struct cursor *claim_cursor(struct evlog *s, const struct place *p, const struct
 		begin_member(s, p, c, selector, state, cursor);
 		return cursor;
 	}
-	check_log(s, &c->id, state);
+	claim_check_log(s, &c->id, state);
 	if (c->by_hand)
 		return cursor;
 	check_selector(&c->id, state, selector);
+	check_members(s, &c->id, selector);
 	set_selector(state, selector);
 	return cursor;
 }

@@ -304,8 +304,12 @@ static int catch_up(struct consumer *c)
 int consume_idle(struct consumer *c, enum feed_result r, const struct err *e)
 {
 	bool now = r != FEED_END || !c->follow || clock_mono_ns() - c->saved_ns >= CONSUME_SAVE_NS;
-	int status = now ? catch_up(c) : CONSUME_ON;
+	int status;
 
+	/* A batch that could not be made holds events that were read and not given. */
+	if (r == FEED_FAILED)
+		return consume_fail(e);
+	status = now ? catch_up(c) : CONSUME_ON;
 	if (status != CONSUME_ON)
 		return status;
 	switch (r) {
@@ -314,10 +318,8 @@ int consume_idle(struct consumer *c, enum feed_result r, const struct err *e)
 		return TOOL_SIGNAL + c->signal;
 	case FEED_DAMAGED:
 		return STATUS_DAMAGED;
-	case FEED_END:
-		return c->follow ? CONSUME_ON : TOOL_OK;
 	default:
-		return consume_fail(e);
+		return c->follow ? CONSUME_ON : TOOL_OK;
 	}
 }
 

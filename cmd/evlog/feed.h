@@ -45,6 +45,9 @@ struct cursor *claim_cursor(struct evlog *s, const struct place *p, const struct
 struct cursor *claim_take(struct evlog *s, const struct place *p, const struct cursor_id *id,
                           bool *ret_new);
 
+/* Exit 78 when the store has lost events that the cursor has passed. */
+void claim_check_log(struct evlog *s, const struct cursor_id *id, const struct cursor_state *state);
+
 /* By hand: a SEQUENCE (exit 64), which must not be behind the store's end (exit 65), and saved. */
 uint64_t claim_sequence(const char *text);
 void claim_check_end(struct evlog *s, uint64_t seq);
@@ -60,10 +63,11 @@ void claim_group_option(struct cursor_id *id, const struct opts *o);
 struct group {
 	bool has_plain;
 	struct cursor_state plain;
-	uint32_t members;                    /* of the group; 0: none */
-	uint32_t others;                     /* a member of a group of this other size, too */
-	bool has[CURSOR_GROUP_MAX];          /* the member K - 1 */
-	uint64_t sequence[CURSOR_GROUP_MAX]; /* where it is; without a cursor, where it begins */
+	uint32_t members;                       /* of the group; 0: none */
+	uint32_t others;                        /* a member of a group of this other size, too */
+	char selector[CURSOR_SELECTOR_MAX + 1]; /* of a member that has one; else empty */
+	bool has[CURSOR_GROUP_MAX];             /* the member K - 1 */
+	uint64_t sequence[CURSOR_GROUP_MAX];    /* where it is; without a cursor, where it begins */
 };
 
 void group_find(struct evlog *s, const char *name, struct group *g);

@@ -69,6 +69,7 @@ static uint64_t look(struct next *n, struct evlog *s, struct cursor_state *state
 		fail(&e);
 	if (found == 0)
 		*state = (struct cursor_state){.selector = "-"};
+	claim_check_log(s, &n->id, state);
 	if (n->operand == NULL)
 		claim_select(n->all || state->selector[0] == '-' ? NULL : state->selector, &n->q);
 	return state->sequence;
