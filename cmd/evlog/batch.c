@@ -1,78 +1,7 @@
 /* batch: a command for each batch; how it ends is its answer. */
-#include <assert.h>
-#include <string.h>
-
-#include "base/json.h"
 #include "consume.h"
+#include "environ.h"
 #include "os/clock.h"
-
-/* A member of an event as the value of a variable; false where it has none. */
-static bool put_member(struct buf *b, const struct json_doc *d, const char *key)
-{
-	const struct json_value *v = json_find(d, key);
-	size_t begin = b->len;
-	struct err e;
-
-	if (v == NULL || v->type != JSON_STRING || json_unescape(b, v->p + 1, v->len - 2, &e) < 0 ||
-	    memchr(b->data + begin, '\0', b->len - begin) != NULL) {
-		b->len = begin;
-		return false;
-	}
-	return true;
-}
-
-struct environment {
-	struct buf text;
-	size_t at[CONSUME_ENV_MAX];
-	size_t n;
-	const char *v[CONSUME_ENV_MAX + 1];
-};
-
-static void begin_variable(struct environment *v, const char *name)
-{
-	assert(v->n < CONSUME_ENV_MAX);
-	v->at[v->n++] = v->text.len;
-	buf_add_str(&v->text, name);
-}
-
-/* Only of a single event: of many there is no one cause. */
-static void add_cause(struct environment *v, struct span line)
-{
-	struct json_doc d;
-	struct err e;
-
-	if (json_scan(line.p, line.len, &d, &e) < 0)
-		return;
-	begin_variable(v, "EVLOG_CORRELATION=");
-	if (!put_member(&v->text, &d, "correlationid"))
-		(void)put_member(&v->text, &d, "id");
-	buf_add_char(&v->text, '\0');
-	begin_variable(v, "EVLOG_CAUSATION=");
-	(void)put_member(&v->text, &d, "id");
-	buf_add_char(&v->text, '\0');
-}
-
-static int make_environment(struct consumer *c, const struct feed_batch *b, struct environment *v,
-                            struct err *e)
-{
-	buf_clear(&v->text);
-	v->n = 0;
-	begin_variable(v, "EVLOG_STORE=");
-	buf_add_str(&v->text, evlog_path(c->s));
-	buf_add_char(&v->text, '\0');
-	begin_variable(v, "EVLOG_FIRST=");
-	buf_printf(&v->text, "%020ju%c", (uintmax_t)b->events[0].seq, '\0');
-	begin_variable(v, "EVLOG_LAST=");
-	buf_printf(&v->text, "%020ju%c", (uintmax_t)b->events[b->count - 1].seq, '\0');
-	if (b->count == 1)
-		add_cause(v, feed_line(b, 0));
-	if (buf_ok(&v->text, e) < 0)
-		return -1;
-	for (size_t i = 0; i < v->n; i++)
-		v->v[i] = v->text.data + v->at[i];
-	v->v[v->n] = NULL;
-	return 0;
-}
 
 /* Until the command has ended: CONSUME_ON and child->proc.code. */
 static int wait_for(struct consumer *c, struct coproc *child)
@@ -90,7 +19,7 @@ static int wait_for(struct consumer *c, struct coproc *child)
 }
 
 /* Give the batch to the command once. */
-static int run_command(struct consumer *c, const struct feed_batch *b, struct environment *v,
+static int run_command(struct consumer *c, const struct feed_batch *b, struct environ *v,
                        struct coproc *child)
 {
 	struct coproc_spec spec = {.argv = c->command,
@@ -101,7 +30,7 @@ static int run_command(struct consumer *c, const struct feed_batch *b, struct en
 	                           .guard_holds = cursor_lock_fd(c->cursor)};
 	struct err e;
 
-	if (make_environment(c, b, v, &e) < 0)
+	if (environ_make(v, c->s, b, &e) < 0)
 		return consume_fail(&e);
 	spec.env = v->v;
 	if (coproc_start(child, &spec, &e) < 0) {
@@ -113,7 +42,7 @@ static int run_command(struct consumer *c, const struct feed_batch *b, struct en
 	return wait_for(c, child);
 }
 
-static int deliver(struct consumer *c, const struct feed_batch *b, struct environment *v)
+static int deliver(struct consumer *c, const struct feed_batch *b, struct environ *v)
 {
 	bool again = true;
 	int status = CONSUME_ON;
@@ -139,7 +68,7 @@ static int deliver(struct consumer *c, const struct feed_batch *b, struct enviro
 
 int batch_run(struct consumer *c)
 {
-	struct environment v = {.n = 0};
+	struct environ v = {.n = 0};
 	struct feed_batch b = {0};
 	int status = CONSUME_ON;
 	struct err e;
@@ -153,6 +82,6 @@ int batch_run(struct consumer *c)
 			status = TOOL_SIGNAL + c->signal;
 	}
 	feed_batch_done(&b);
-	buf_done(&v.text);
+	environ_done(&v);
 	return status;
 }

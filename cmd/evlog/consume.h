@@ -13,7 +13,6 @@
 #include "status.h"
 
 #define CONSUME_ON         (-1)
-#define CONSUME_ENV_MAX    6
 #define CONSUME_KILL_AFTER 5000             /* ms between TERM and KILL */
 #define CONSUME_SAVE_NS    CLOCK_NS_PER_SEC /* the cursor follows what is not selected */
 

@@ -33,7 +33,8 @@ enum evlog_status {
 
 /* Options without a letter, of all verbs. */
 enum long_option {
-	OPT_AFTER = OPT_LONG + 1,
+	OPT_ACCEPT = OPT_LONG + 1,
+	OPT_AFTER,
 	OPT_ALL,
 	OPT_AT,
 	OPT_ATOMIC,
@@ -50,15 +51,20 @@ enum long_option {
 	OPT_GROUP,
 	OPT_HARD,
 	OPT_INIT,
+	OPT_INTO,
 	OPT_JSON,
 	OPT_MAX_AGE,
 	OPT_MAX_COUNT,
 	OPT_MAX_LAG,
 	OPT_MAX_TRIES,
+	OPT_MIN_SEQ,
 	OPT_NONE,
 	OPT_ONCE,
+	OPT_PARK,
 	OPT_RAW,
+	OPT_REBUILD,
 	OPT_RETRY_FOR,
+	OPT_SCHEMA,
 	OPT_SEGMENT_SIZE,
 	OPT_SHARED,
 	OPT_SINCE,
@@ -149,6 +155,14 @@ int ack_run(struct opts *o);
 /* consume.c */
 extern const struct opt consume_options[];
 int consume_run(struct opts *o);
+
+/* project.c */
+extern const struct opt project_options[];
+int project_run(struct opts *o);
+
+/* model.c */
+extern const struct opt query_options[];
+int query_run(struct opts *o);
 
 /* ---- main.c */
 

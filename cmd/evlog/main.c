@@ -55,6 +55,12 @@ static const struct verb verbs[] = {
      "STREAM|PREFIX* [--max-age DURATION] [--max-count N] [--before VERSION]\n"
      "STREAM|PREFIX* --none",
      "show or set how much of streams is kept", retain_options, 0, NULL},
+    {"project", project_run,
+     "NAME [" SELECTOR "] -j FILE --into TARGET [OPTION]...\n"
+     "--check -j FILE",
+     "keep tables, files or anything else up to date with the log", project_options, 0, NULL},
+    {"query", query_run, "NAME [[TABLE/]KEY...] [--min-seq SEQ] [--timeout D]",
+     "print a row of what a projection keeps", query_options, 0, NULL},
     {"init", init_run, "[--shared] [DIR]", "make a store", init_options, 0, "dir"},
     {"stat", stat_run, "[--json]", "show size and state of the store", stat_options, 0, NULL},
     {"verify", verify_run, "[--deep] [-q]", "check the store", verify_options, 0, NULL},

@@ -17,7 +17,6 @@
 
 #include "evlog/store_impl.h"
 
-#define DIR_NAME  "cursors"
 #define LOCK_BYTE 0
 #define SLOTS     2u
 #define FILE_SIZE ((size_t)SLOTS * CURSOR_SLOT)
@@ -39,18 +38,18 @@ struct cursor {
 /* -1 with ENOENT when it is not there; make: then it is made, not yet durable. */
 static int open_dir(struct evlog *s, bool make, struct err *e)
 {
-	int fd = file_open_dir(s->io, s->dir, DIR_NAME, e);
+	int fd = file_open_dir(s->io, s->dir, CURSOR_DIR, e);
 
 	if (fd >= 0 || e->code != ENOENT || !make)
 		return fd;
-	if (s->io->mkdirat(s->dir, DIR_NAME, 0700) < 0) {
+	if (s->io->mkdirat(s->dir, CURSOR_DIR, 0700) < 0) {
 		if (errno != EEXIST)
-			return err_sys(e, "make '%s'", DIR_NAME);
-	} else if (s->mode == 0660 && fchmodat(s->dir, DIR_NAME, 02770, 0) < 0) {
+			return err_sys(e, "make '%s'", CURSOR_DIR);
+	} else if (s->mode == 0660 && fchmodat(s->dir, CURSOR_DIR, 02770, 0) < 0) {
 		/* Not by mkdir's mode: the umask shall not decide. */
-		return err_sys(e, "set the mode of '%s'", DIR_NAME);
+		return err_sys(e, "set the mode of '%s'", CURSOR_DIR);
 	}
-	return file_open_dir(s->io, s->dir, DIR_NAME, e);
+	return file_open_dir(s->io, s->dir, CURSOR_DIR, e);
 }
 
 /* ---- Slots. */

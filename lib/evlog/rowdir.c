@@ -1,5 +1,6 @@
 #include "evlog/rowdir.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -40,10 +41,13 @@ static int enlarge(struct rowdir *d, struct err *e)
 	size_t n = d->slot_count == 0 ? 256 : 2 * d->slot_count;
 	uint32_t *slots = calloc(n, sizeof(*slots));
 	struct row *rows = reallocarray(d->rows, n / 2, sizeof(*rows));
+	uint32_t *changed = reallocarray(d->changed, n / 2, sizeof(*changed));
 
 	if (rows != NULL)
 		d->rows = rows;
-	if (slots == NULL || rows == NULL) {
+	if (changed != NULL)
+		d->changed = changed;
+	if (slots == NULL || rows == NULL || changed == NULL) {
 		free(slots);
 		return err_set(e, ENOMEM, "out of memory");
 	}
@@ -104,6 +108,8 @@ static void drop_rows(struct rowdir *d)
 		buf_done(&d->rows[i].now);
 	}
 	d->row_count = 0;
+	d->changed_count = 0;
+	d->held = 0;
 	if (d->slot_count > 0)
 		memset(d->slots, 0, d->slot_count * sizeof(*d->slots));
 }
@@ -136,6 +142,8 @@ static int apply_output(struct rowdir *d, const struct output *o, uint64_t seq, 
 		return -1;
 	buf_clear(&r->now);
 	buf_add(&r->now, d->merged.data, d->merged.len);
+	if (!r->changed)
+		d->changed[d->changed_count++] = (uint32_t)(r - d->rows);
 	r->changed = true;
 	return buf_ok(&r->now, e);
 }
@@ -162,8 +170,9 @@ static int apply_event(struct rowdir *d, const struct rowdir_event *ev, struct e
 /* What was made of the rows so far is forgotten. */
 static void start_again(struct rowdir *d)
 {
-	for (size_t i = 0; i < d->row_count; i++)
-		d->rows[i].changed = false;
+	for (size_t i = 0; i < d->changed_count; i++)
+		d->rows[d->changed[i]].changed = false;
+	d->changed_count = 0;
 }
 
 /*
@@ -200,18 +209,20 @@ static int merge(struct rowdir *d, struct rowdir_event *events, size_t count, bo
 
 static int save(struct rowdir *d, const struct mark *to, struct err *e)
 {
-	struct rowdir_state s = {
-	    .mark = *to, .name = {d->name, strlen(d->name)}, .store = {d->store, strlen(d->store)}};
+	struct rowdir_state s = {.before = d->sequence,
+	                         .mark = *to,
+	                         .name = {d->name, strlen(d->name)},
+	                         .store = {d->store, strlen(d->store)}};
 
-	for (size_t i = 0; i < d->row_count; i++)
-		s.row_count += d->rows[i].changed;
+	s.row_count = d->changed_count;
 	s.applied = s.row_count == 0;
 	state_begin(&d->state, &s);
-	for (size_t i = 0; i < d->row_count; i++)
-		if (d->rows[i].changed)
-			state_put_row(&d->state,
-			              (struct span){d->rows[i].path.data, d->rows[i].path.len},
-			              (struct span){d->rows[i].now.data, d->rows[i].now.len});
+	for (size_t i = 0; i < d->changed_count; i++) {
+		const struct row *r = &d->rows[d->changed[i]];
+
+		state_put_row(&d->state, (struct span){r->path.data, r->path.len},
+		              (struct span){r->now.data, r->now.len});
+	}
 	state_finish(&d->state);
 	if (buf_ok(&d->state, e) < 0 || file_replace(d->io, d->own_dir, STATE_NAME, d->state.data,
 	                                             d->state.len, d->mode, e) < 0)
@@ -219,24 +230,68 @@ static int save(struct rowdir *d, const struct mark *to, struct err *e)
 	return s.row_count > 0 ? 1 : 0;
 }
 
-int rowdir_apply(struct rowdir *d, struct rowdir_event *events, size_t count, bool all,
-                 const struct mark *to, struct err *e)
+/* The next batch begins with what this one has made of the rows. */
+static int hold(struct rowdir *d, const struct mark *to, struct err *e)
+{
+	for (size_t i = 0; i < d->changed_count; i++) {
+		struct row *r = &d->rows[d->changed[i]];
+		struct buf old = r->old;
+
+		d->held += r->now.len + r->path.len + sizeof(*r);
+		r->old = r->now;
+		r->now = old;
+		r->held = true;
+		r->changed = false;
+	}
+	d->changed_count = 0;
+	d->sequence = to->sequence;
+	if (d->held < ROWDIR_HOLD_MAX)
+		return 0;
+	if (rowdir_write_held(d, e) < 0)
+		return -1;
+	drop_rows(d);
+	return 0;
+}
+
+int rowdir_finish(struct rowdir *d, const struct mark *to, struct err *e)
+{
+	assert(d->building);
+	if (rowdir_write_held(d, e) < 0)
+		return -1;
+	drop_rows(d);
+	d->sequence = to->sequence;
+	return save(d, to, e);
+}
+
+/* The state on disk first, then the files. */
+static int write_batch(struct rowdir *d, const struct mark *to, struct err *e)
 {
 	struct rowdir_state s;
-	int r;
+	int r = save(d, to, e);
 
-	if (d->failed)
-		return err_set(e, EIO, "'%s': an earlier write has failed", d->path);
-	drop_rows(d);
-	r = merge(d, events, count, all, e);
-	if (r != 0)
-		return r;
-	r = save(d, to, e);
 	if (r > 0)
 		r = state_parse(&s, (struct span){d->state.data, d->state.len}, e) < 0
 		        ? -1
 		        : rowdir_complete(d, &s, e);
-	/* What is on disk is not known: the next one who opens it finds out. */
+	d->sequence = to->sequence;
+	return r;
+}
+
+int rowdir_apply(struct rowdir *d, struct rowdir_event *events, size_t count, bool all,
+                 const struct mark *to, struct err *e)
+{
+	int r;
+
+	if (d->failed)
+		return err_set(e, EIO, "'%s': an earlier write has failed", d->path);
+	start_again(d);
+	if (!d->building)
+		drop_rows(d);
+	r = merge(d, events, count, all, e);
+	if (r != 0)
+		return r;
+	r = d->building ? hold(d, to, e) : write_batch(d, to, e);
+	/* After a failure what is on disk is not known: the next one who opens it finds out. */
 	d->failed = r < 0;
 	return r;
 }

@@ -34,6 +34,7 @@ struct rowdir_owner {
 struct rowdir_config {
 	const struct io *io; /* NULL: io_os */
 	mode_t mode;         /* of files; directories get x where there is r */
+	bool building;       /* nobody looks at it before rowdir_finish() */
 	struct rowdir_owner owner;
 };
 
@@ -46,6 +47,14 @@ struct rowdir *rowdir_open(const char *path, const struct rowdir_config *cfg, st
                            struct err *e);
 void rowdir_close(struct rowdir *d);
 
+/*
+ * The end of a model that is being built: until now its rows were in memory, up to
+ * ROWDIR_HOLD_MAX bytes of them, and nothing was synced.  Afterwards they are in their files; the
+ * caller syncs the file system.
+ */
+#define ROWDIR_HOLD_MAX (256u << 20)
+int rowdir_finish(struct rowdir *d, const struct mark *to, struct err *e);
+
 /* The outputs of an event (output.h): a line of JSON, borrowed. */
 struct rowdir_event {
 	uint64_t seq;
@@ -54,7 +63,8 @@ struct rowdir_event {
 };
 
 /*
- * Apply the outputs of events in their order and set the mark: 0, all of it is on disk.  1:
+ * Apply the outputs of events in their order and set the mark: 0, all of it is on disk (unless the
+ * model is being built).  1:
  * nothing was done, because of events that have `why` now; without `all` only the first one is
  * looked for.  Events up to the "_sequence" of a row have no effect on it.
  */
@@ -62,11 +72,11 @@ int rowdir_apply(struct rowdir *d, struct rowdir_event *events, size_t count, bo
                  const struct mark *to, struct err *e);
 
 /*
- * Look at a model without opening it: 1, 0 there is none.  *ret_applied: all that the mark tells
- * is in the files.
+ * Look at a model without opening it: 1, 0 there is none.  *ret_in_files: while a batch is being
+ * applied, the sequence that the files have come to, one before that of the mark.
  */
 int rowdir_read_mark(const char *path, const struct rowdir_owner *owner, struct mark *ret,
-                     bool *ret_applied, struct err *e);
+                     uint64_t *ret_in_files, struct err *e);
 
 /*
  * A row by the path that row_put_path_of() makes, without LF: 1 and appended to *ret, 0 there is

@@ -35,7 +35,8 @@ static int open_table(struct rowdir *d, const char *table, struct err *e)
 
 static int write_row(struct rowdir *d, int table, const char *name, struct span row, struct err *e)
 {
-	int fd = file_open(d->io, table, NEW_NAME, O_WRONLY | O_CREAT | O_TRUNC, d->mode, e);
+	const char *as = d->building ? name : NEW_NAME;
+	int fd = file_open(d->io, table, as, O_WRONLY | O_CREAT | O_TRUNC, d->mode, e);
 	int r;
 
 	if (fd < 0)
@@ -43,9 +44,11 @@ static int write_row(struct rowdir *d, int table, const char *name, struct span 
 	r = file_write_all(d->io, fd, row.p, row.len, 0, e);
 	if (r == 0)
 		r = file_write_all(d->io, fd, "\n", 1, (off_t)row.len, e);
-	if (r == 0 && d->io->fsync(fd) < 0)
+	if (r == 0 && !d->building && d->io->fsync(fd) < 0)
 		r = err_sys(e, "sync");
 	file_close(d->io, fd);
+	if (d->building)
+		return r;
 	if (r == 0 && d->io->renameat(table, NEW_NAME, table, name) < 0)
 		r = err_sys(e, "rename");
 	if (r < 0)
@@ -70,7 +73,7 @@ struct open_tables {
 
 static int leave_table(struct rowdir *d, struct open_tables *t, struct err *e)
 {
-	int r = t->fd < 0 ? 0 : file_sync_dir(d->io, t->fd, e);
+	int r = t->fd < 0 || d->building ? 0 : file_sync_dir(d->io, t->fd, e);
 
 	file_close(d->io, t->fd);
 	t->fd = -1;
@@ -139,6 +142,24 @@ int rowdir_complete(struct rowdir *d, const struct rowdir_state *s, struct err *
 	if (leave_table(d, &t, e) < 0)
 		return -1;
 	return mark_applied(d, e);
+}
+
+int rowdir_write_held(struct rowdir *d, struct err *e)
+{
+	struct open_tables t = {.fd = -1};
+	struct err ignored;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < d->row_count; i++) {
+		const struct row *row = &d->rows[i];
+
+		if (row->held)
+			r = replace_at(d, &t, (struct span){row->path.data, row->path.len},
+			               (struct span){row->old.data, row->old.len}, e);
+	}
+	if (r < 0)
+		(void)leave_table(d, &t, &ignored);
+	return r < 0 ? -1 : leave_table(d, &t, e);
 }
 
 /* ---- Opening. */
@@ -253,6 +274,7 @@ static int open_state(struct rowdir *d, const struct rowdir_owner *owner, struct
 	if (rowdir_check_owner(d->path, owner, &s, e) < 0)
 		return -1;
 	*ret = s.mark;
+	d->sequence = s.mark.sequence;
 	return s.applied ? 0 : rowdir_complete(d, &s, e);
 }
 
@@ -267,6 +289,7 @@ struct rowdir *rowdir_open(const char *path, const struct rowdir_config *cfg, st
 	}
 	d->io = cfg->io != NULL ? cfg->io : &io_os;
 	d->mode = cfg->mode;
+	d->building = cfg->building;
 	d->dir = d->own_dir = -1;
 	d->path = strdup(path);
 	d->name = strdup(cfg->owner.name);
@@ -292,6 +315,7 @@ void rowdir_close(struct rowdir *d)
 	}
 	free(d->rows);
 	free(d->slots);
+	free(d->changed);
 	buf_done(&d->path_buf);
 	buf_done(&d->merged);
 	buf_done(&d->state);

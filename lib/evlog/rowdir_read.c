@@ -29,7 +29,7 @@ static int read_state(const char *path, struct buf *text, struct rowdir_state *s
 }
 
 int rowdir_read_mark(const char *path, const struct rowdir_owner *owner, struct mark *ret,
-                     bool *ret_applied, struct err *e)
+                     uint64_t *ret_in_files, struct err *e)
 {
 	struct rowdir_state s;
 	struct buf text = {0};
@@ -39,7 +39,7 @@ int rowdir_read_mark(const char *path, const struct rowdir_owner *owner, struct 
 		r = -1;
 	if (r > 0) {
 		*ret = s.mark;
-		*ret_applied = s.applied;
+		*ret_in_files = s.applied ? s.mark.sequence : s.before;
 	}
 	buf_done(&text);
 	return r;

@@ -16,8 +16,9 @@ void state_begin(struct buf *out, const struct rowdir_state *s)
 	buf_printf(out, MAGIC "%s crc=00000000\n", s->applied ? STATE_APPLIED : STATE_PENDING);
 	buf_printf(out, "name %.*s\nstore %.*s\nprogram %s\nselector %s\n", (int)s->name.len,
 	           s->name.p, (int)s->store.len, s->store.p, s->mark.program, s->mark.selector);
-	buf_printf(out, "sequence %020ju\nrecorded %ju\nrows %zu\n", (uintmax_t)s->mark.sequence,
-	           (uintmax_t)s->mark.event_ns, s->row_count);
+	buf_printf(out, "before %020ju\nsequence %020ju\nrecorded %ju\nrows %zu\n",
+	           (uintmax_t)s->before, (uintmax_t)s->mark.sequence, (uintmax_t)s->mark.event_ns,
+	           s->row_count);
 }
 
 void state_put_row(struct buf *out, struct span path, struct span row)
@@ -153,6 +154,7 @@ int state_parse(struct rowdir_state *s, struct span text, struct err *e)
 	    !take_line(&rest, "store", &s->store) ||
 	    !take_text(&rest, "program", s->mark.program, CURSOR_PROGRAM_LEN) ||
 	    !take_text(&rest, "selector", s->mark.selector, CURSOR_SELECTOR_MAX) ||
+	    !take_number(&rest, "before", &s->before) ||
 	    !take_number(&rest, "sequence", &s->mark.sequence) ||
 	    !take_number(&rest, "recorded", &s->mark.event_ns) ||
 	    !take_number(&rest, "rows", &rows))

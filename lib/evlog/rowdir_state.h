@@ -8,6 +8,7 @@
  *	store 0123...
  *	program 0123...
  *	selector order-*
+ *	before 00000000000000000040
  *	sequence 00000000000000000042
  *	recorded 1700000000000000000
  *	rows 2
@@ -15,7 +16,8 @@
  *	orders/order-43.json -
  *
  * The CRC-32C is that of all that follows the first line.  The word "applied" is "pending" until
- * the files are as the rows here; "-" stands for a row that is gone.
+ * the files are as the rows here; until then they have all events up to `before`.  "-" stands for
+ * a row that is gone.
  */
 #ifndef SHOAL_EVLOG_ROWDIR_STATE_H
 #define SHOAL_EVLOG_ROWDIR_STATE_H
@@ -36,6 +38,7 @@
 struct rowdir_state {
 	bool applied;
 	struct span name, store; /* borrowed from the text, as `rows` */
+	uint64_t before;         /* the sequence of the mark before this one */
 	struct mark mark;
 	size_t row_count;
 	struct span rows; /* the lines of the rows, for state_next() */

@@ -421,6 +421,11 @@ void evlog_set_time(struct evlog *s, int64_t now_ns)
 	s->now_ns = now_ns;
 }
 
+const unsigned char *evlog_uuid(const struct evlog *s)
+{
+	return s->uuid;
+}
+
 const char *evlog_path(const struct evlog *s)
 {
 	return s->path;

@@ -65,6 +65,9 @@ void evlog_set_time(struct evlog *s, int64_t now_ns);
 /* The store's path, absolute, as it was when it was opened. */
 const char *evlog_path(const struct evlog *s);
 
+/* The store's uuid, 16 bytes: sequences mean something in the store of this uuid only. */
+const unsigned char *evlog_uuid(const struct evlog *s);
+
 /* The last component of the store's path: events without a source come from "/evlog/NAME". */
 const char *evlog_name(const struct evlog *s);
 

@@ -28,6 +28,7 @@ enum store_lock { LOCK_WRITER = 0, LOCK_MAINTAIN = 1, LOCK_SYNC = 2 };
 
 #define SEGMENT_NAME_MAX 24 /* 0000000000000001.evl */
 #define POISON_NAME      "poisoned"
+#define CURSOR_DIR       "cursors"
 /* Of a store on a network file system. */
 #define STORE_REMOTE     "a store cannot be on %s: its processes share memory; use a local disk"
 

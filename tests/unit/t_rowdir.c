@@ -294,12 +294,12 @@ static void a_row_is_read_by_its_path(void **state)
 	struct buf b = {0};
 	struct err e;
 	struct mark mark;
-	bool applied;
+	uint64_t in_files;
 
-	assert_int_equal(rowdir_read_mark(f->path, &owner, &mark, &applied, &e), 0);
+	assert_int_equal(rowdir_read_mark(f->path, &owner, &mark, &in_files, &e), 0);
 	apply(f, 1, false, LINES(UP("a", "")), NULL);
-	assert_int_equal(rowdir_read_mark(f->path, &owner, &mark, &applied, &e), 1);
-	assert_true(applied);
+	assert_int_equal(rowdir_read_mark(f->path, &owner, &mark, &in_files, &e), 1);
+	assert_int_equal(in_files, 1);
 	assert_int_equal(mark.sequence, 1);
 	assert_int_equal(rowdir_read_row(f->path, (struct span){"orders/a.json", 13}, &b, &e), 1);
 	assert_int_equal(b.len, strlen("{\"id\":\"a\"" SEQ(1)) - 1);
@@ -316,13 +316,16 @@ static void rows_of_a_pending_batch_are_read_from_the_state_and_completed(void *
 {
 	struct fixture *f = *state;
 	struct rowdir_owner owner = config().owner;
-	struct rowdir_state s = {
-	    .name = {"orders", 6}, .store = {STORE, 32}, .mark = mark_at(9), .row_count = 2};
+	struct rowdir_state s = {.name = {"orders", 6},
+	                         .store = {STORE, 32},
+	                         .before = 1,
+	                         .mark = mark_at(9),
+	                         .row_count = 2};
 	struct buf text = {0};
 	struct buf row = {0};
 	struct err e;
 	struct mark mark;
-	bool applied;
+	uint64_t in_files;
 
 	apply(f, 1, false, LINES(UP("a", ""), UP("b", "")), NULL);
 	state_begin(&text, &s);
@@ -331,8 +334,8 @@ static void rows_of_a_pending_batch_are_read_from_the_state_and_completed(void *
 	state_finish(&text);
 	buf_add_char(&text, '\0');
 	write_file(f, ".evlog/state", text.data);
-	assert_int_equal(rowdir_read_mark(f->path, &owner, &mark, &applied, &e), 1);
-	assert_false(applied);
+	assert_int_equal(rowdir_read_mark(f->path, &owner, &mark, &in_files, &e), 1);
+	assert_int_equal(in_files, 1);
 	assert_int_equal(mark.sequence, 9);
 	assert_int_equal(rowdir_read_row(f->path, (struct span){"orders/a.json", 13}, &row, &e), 1);
 	assert_int_equal(row.len, 8);
@@ -340,8 +343,8 @@ static void rows_of_a_pending_batch_are_read_from_the_state_and_completed(void *
 	open_again(f);
 	expect_file(f, "orders/a.json", "{\"id\":7}\n");
 	expect_file(f, "orders/b.json", NULL);
-	assert_int_equal(rowdir_read_mark(f->path, &owner, &mark, &applied, &e), 1);
-	assert_true(applied);
+	assert_int_equal(rowdir_read_mark(f->path, &owner, &mark, &in_files, &e), 1);
+	assert_int_equal(in_files, 9);
 	buf_done(&text);
 	buf_done(&row);
 }

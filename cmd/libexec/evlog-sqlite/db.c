@@ -37,7 +37,7 @@ bool db_is_poison(int code)
 	}
 }
 
-static int status_of(int code, int system)
+static int status_of(const struct db *d, int code, int system)
 {
 	switch (code & 0xff) {
 	case SQLITE_BUSY:
@@ -47,8 +47,9 @@ static int status_of(int code, int system)
 	case SQLITE_PERM:
 		return TOOL_NOPERM;
 	case SQLITE_CANTOPEN:
-		return system == EACCES || system == EPERM || system == EROFS ? TOOL_NOPERM
-		                                                              : TOOL_CANTCREAT;
+		if (system == EACCES || system == EPERM || system == EROFS)
+			return TOOL_NOPERM;
+		return d->reading ? TOOL_NOINPUT : TOOL_CANTCREAT;
 	case SQLITE_NOTADB:
 		return TOOL_CONFIG;
 	case SQLITE_NOMEM:
@@ -74,7 +75,7 @@ void db_fail(struct db *d, const char *what)
 	if ((code & 0xff) == SQLITE_CORRUPT)
 		die(TOOL_IOERR, "'%s' is damaged: %s; move it away to make the model anew", d->path,
 		    sqlite3_errmsg(d->handle));
-	die(status_of(code, system), "'%s': %s: %s", d->path, what,
+	die(status_of(d, code, system), "'%s': %s: %s", d->path, what,
 	    is_system && system != 0 ? strerror(system) : sqlite3_errmsg(d->handle));
 }
 
@@ -202,6 +203,12 @@ int64_t db_number(struct db *d, const char *sql)
 	return n;
 }
 
+bool db_has_tables(struct db *d)
+{
+	return db_number(d, "SELECT count(*) FROM sqlite_master WHERE type='table' AND "
+	                    "name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name<>'" TABLE "'") > 0;
+}
+
 void db_begin(struct db *d)
 {
 	/* IMMEDIATE: who waits for a lock has none that others wait for. */
@@ -236,6 +243,7 @@ static struct db *open_as(const char *path, int flags, int64_t wait_ms)
 	if (d->path == NULL)
 		die(TOOL_OSERR, "out of memory");
 	d->wait_ms = wait_ms;
+	d->reading = (flags & SQLITE_OPEN_READONLY) != 0;
 	code = sqlite3_open_v2(path, &d->handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (d->handle == NULL)
 		die(TOOL_OSERR, "out of memory");

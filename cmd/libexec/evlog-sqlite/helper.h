@@ -7,10 +7,12 @@
  *
  *	{"do":"open","name":N,"store":UUID,"program":P,"selector":S,"wait_ms":W,
  *	 "schema":TEXT,"rebuild":BOOL}
- *		{"sequence":"0042","program":P,"selector":S}, or {"sequence":"0000"} for a new one
+ *		{"sequence":"0042","recorded":"17...","program":P,"selector":S}, or
+ *		{"sequence":"0000"} for a new one
  *	{"do":"accept"}
  *		the program of "open" is the model's from now on
- *	{"do":"apply","count":N,"from":SEQ,"to":SEQ,"park":BOOL}, then N lines "SEQ OUTPUTS"
+ *	{"do":"apply","count":N,"from":SEQ,"to":SEQ,"recorded":NS,"park":BOOL}, then N lines
+ *	"SEQ OUTPUTS"
  *		{"sequence":TO}: in the database, and on disk.  {"poison":N}, then N lines
  *		"SEQ REASON": nothing was done, because these events cannot be applied; without
  *		park only the first one is looked for
@@ -52,6 +54,7 @@ struct db {
 	sqlite3 *handle;
 	char *path;
 	enum author author;
+	bool reading;       /* only */
 	const char *denied; /* what the last statement tried and may not do */
 	int64_t wait_ms;
 	int64_t waiting_since_ns; /* for a lock; 0: not */
@@ -72,6 +75,7 @@ _Noreturn void db_fail(struct db *d, const char *what);
 sqlite3_stmt *db_prepare(struct db *d, const char *sql); /* of our own */
 void db_exec(struct db *d, const char *sql);             /* of our own */
 int64_t db_number(struct db *d, const char *sql);        /* the first column of the first row */
+bool db_has_tables(struct db *d);                        /* beside ours */
 
 void db_begin(struct db *d);
 void db_commit(struct db *d);
@@ -102,6 +106,7 @@ struct model {
 	struct rows *rows;       /* of the one that is written */
 	char *build_path;
 	bool made; /* the row is there */
+	bool needs_schema;
 };
 
 /* Append the members of the answer: sequence, and program and selector unless it is new. */
@@ -126,7 +131,8 @@ struct batch {
 	struct line *lines;
 	size_t count, poisoned;
 	uint64_t from, to;
-	bool park; /* look for all that is poison */
+	uint64_t recorded; /* when the event `to` was, ns */
+	bool park;         /* look for all that is poison */
 };
 
 /* Apply a batch; nothing is done when there is poison in it. */

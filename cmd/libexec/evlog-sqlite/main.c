@@ -208,6 +208,7 @@ static void do_apply(struct model *m, const struct json_doc *d, struct input *in
 	struct batch b = {.count = (size_t)need_number(d, "count"),
 	                  .from = need_number(d, "from"),
 	                  .to = need_number(d, "to"),
+	                  .recorded = need_number(d, "recorded"),
 	                  .park = get_bool(d, "park")};
 
 	b.lines = tool_alloc(b.count + 1, sizeof(*b.lines));

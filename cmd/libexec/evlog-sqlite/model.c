@@ -1,13 +1,10 @@
 /* model: the tables of a projection, and its row in TABLE, which says how far it has come. */
 #include <dirent.h>
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/json_out.h"
-#include "base/text.h"
 #include "helper.h"
 #include "tool/tool.h"
 
@@ -86,10 +83,13 @@ static bool put_position(struct db *d, const struct model *m, struct buf *member
 		return false;
 	}
 	check_store(d, m);
-	s = about_us(d, m, "SELECT sequence,program,selector FROM " TABLE " WHERE name=?1");
+	s = about_us(d, m,
+	             "SELECT sequence,program,selector,recorded FROM " TABLE " WHERE name=?1");
 	found = step(d, s) == SQLITE_ROW;
 	json_out_seq(members, found ? (uint64_t)sqlite3_column_int64(s, 0) : 0);
 	if (found) {
+		json_out_key(members, "recorded");
+		json_out_u64_string(members, (uint64_t)sqlite3_column_int64(s, 3));
 		put_text(members, "program", s, 1);
 		put_text(members, "selector", s, 2);
 	}
@@ -99,16 +99,10 @@ static bool put_position(struct db *d, const struct model *m, struct buf *member
 
 /* ---- Opening. */
 
-/* Has the process gone that was making DB.rebuild-PID? */
-static bool is_left_over(const char *pid)
-{
-	struct err e;
-	uint64_t n;
-
-	return num_u64_len(pid, strspn(pid, "0123456789"), 1, INT32_MAX, &n, &e) == 0 &&
-	       kill((pid_t)n, 0) < 0 && errno == ESRCH;
-}
-
+/*
+ * What was being made as DB.rebuild-PID, by whom it may: the caller holds the projection, so it is
+ * not being made any more.
+ */
 static void remove_left_overs(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -125,7 +119,8 @@ static void remove_left_overs(const char *path)
 	while (list != NULL && (entry = readdir(list)) != NULL)
 		if (strlen(entry->d_name) > prefix.len &&
 		    memcmp(entry->d_name, prefix.data, prefix.len) == 0 &&
-		    is_left_over(entry->d_name + prefix.len))
+		    strspn(entry->d_name + prefix.len, "0123456789") ==
+		        strlen(entry->d_name + prefix.len))
 			unlinkat(dirfd(list), entry->d_name, 0);
 	if (list != NULL)
 		closedir(list);
@@ -162,6 +157,8 @@ void model_open(struct model *m, bool rebuild, struct buf *members)
 		open_to_build(m);
 		m->made = false;
 	}
+	/* A position without tables is what a run without --schema leaves that had no events. */
+	m->needs_schema = m->schema != NULL && (!m->made || !db_has_tables(target(m)));
 	m->rows = rows_new(target(m));
 }
 
@@ -205,15 +202,15 @@ static void make(struct model *m)
 	sqlite3_stmt *s;
 
 	db_exec(d, "CREATE TABLE IF NOT EXISTS " TABLE "(name TEXT PRIMARY KEY, "
-	           "sequence INTEGER NOT NULL, program TEXT NOT NULL, selector TEXT NOT NULL, "
-	           "store TEXT NOT NULL)");
-	s = about_us(d, m, "INSERT INTO " TABLE " VALUES(?1,0,?2,?3,?4)");
+	           "sequence INTEGER NOT NULL, recorded INTEGER NOT NULL, program TEXT NOT NULL, "
+	           "selector TEXT NOT NULL, store TEXT NOT NULL)");
+	s = about_us(d, m, "INSERT OR IGNORE INTO " TABLE " VALUES(?1,0,0,?2,?3,?4)");
 	bind(d, s, 2, m->program);
 	bind(d, s, 3, m->selector);
 	bind(d, s, 4, m->store);
 	step(d, s);
 	sqlite3_finalize(s);
-	if (m->schema != NULL)
+	if (m->needs_schema)
 		run_schema(m);
 }
 
@@ -231,11 +228,13 @@ void model_accept(struct model *m)
 static void move(struct model *m, const struct batch *b)
 {
 	struct db *d = target(m);
-	sqlite3_stmt *s =
-	    about_us(d, m, "UPDATE " TABLE " SET sequence=?2 WHERE name=?1 AND sequence=?3");
+	sqlite3_stmt *s = about_us(d, m,
+	                           "UPDATE " TABLE " SET sequence=?2,recorded=?4 "
+	                           "WHERE name=?1 AND sequence=?3");
 
 	sqlite3_bind_int64(s, 2, (int64_t)b->to);
 	sqlite3_bind_int64(s, 3, (int64_t)b->from);
+	sqlite3_bind_int64(s, 4, (int64_t)b->recorded);
 	step(d, s);
 	sqlite3_finalize(s);
 	if (sqlite3_changes(d->handle) != 1)
@@ -250,7 +249,7 @@ static bool try_batch(struct model *m, struct batch *b)
 	struct err why;
 
 	db_begin(d);
-	if (!m->made)
+	if (!m->made || m->needs_schema)
 		make(m);
 	for (size_t i = 0; i < b->count; i++) {
 		struct line *l = &b->lines[i];
@@ -276,7 +275,10 @@ void model_apply(struct model *m, struct batch *b)
 {
 	while (!try_batch(m, b) && b->park)
 		;
-	m->made = m->made || b->poisoned == 0;
+	if (b->poisoned > 0)
+		return;
+	m->made = true;
+	m->needs_schema = false;
 }
 
 void model_publish(struct model *m)
@@ -295,6 +297,7 @@ void model_publish(struct model *m)
 	left_over = NULL;
 	m->built = NULL;
 	m->made = put_position(m->live, m, &ignored);
+	m->needs_schema = false;
 	m->rows = rows_new(m->live);
 	buf_done(&ignored);
 }

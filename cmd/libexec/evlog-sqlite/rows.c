@@ -57,8 +57,7 @@ void rows_free(struct rows *r)
 static void check_tables(struct db *d)
 {
 	d->author = AUTHOR_US;
-	if (db_number(d, "SELECT count(*) FROM sqlite_master WHERE type='table' AND "
-	                 "name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name<>'" TABLE "'") == 0)
+	if (!db_has_tables(d))
 		die(TOOL_CONFIG, "'%s' has no tables; --schema FILE makes those of a new database",
 		    d->path);
 	d->author = AUTHOR_PROGRAM;
@@ -298,18 +297,30 @@ static int run_row(struct rows *r, sqlite3_stmt *s, const struct output *o, stru
 	return run(r, s, why);
 }
 
+static int count(const struct json_value *v)
+{
+	struct json_each it;
+	struct json_member m;
+	int n = 0;
+
+	if (v->type == JSON_NONE)
+		return 0;
+	json_each_begin(&it, v);
+	while (json_each_next(&it, &m))
+		n++;
+	return n;
+}
+
 static int run_sql(struct rows *r, sqlite3_stmt *s, const struct output *o, struct err *why)
 {
 	int want = sqlite3_bind_parameter_count(s);
+	int have = count(&o->args);
 	int at = 1;
 
-	sqlite3_clear_bindings(s);
-	if (bind_all(r, s, &at, &o->args, why) < 0)
-		return -1;
-	if (at - 1 != want)
+	if (have != want)
 		return err_set(why, EBADMSG, "the statement has %d parameters, \"args\" %d", want,
-		               at - 1);
-	return run(r, s, why);
+		               have);
+	return bind_all(r, s, &at, &o->args, why) < 0 ? -1 : run(r, s, why);
 }
 
 static int apply(struct rows *r, const struct output *o, struct err *why)
