@@ -4,8 +4,8 @@
 set -eu
 shop=$(cd "$(dirname "$0")" && pwd)
 mkdir "${1?usage: run.sh DIR}"
-export EVLOG_STORE="$1/store"
-models=$1
+models=$(cd "$1" && pwd)
+export EVLOG_STORE="$models/store"
 cd "$shop"
 
 # Two customers, three commands each. A command that is repeated with its id does nothing twice.
