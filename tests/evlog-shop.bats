@@ -4,6 +4,7 @@ load lib/evlog
 
 setup() {
 	evlog_setup
+	EVLOG_STORE=$PWD/day/store # where run.sh makes one
 	shop=$BATS_TEST_DIRNAME/../examples/shop
 }
 
@@ -21,7 +22,6 @@ setup() {
 	[ "${lines[-2]}" = "order-2|1800|placed" ]
 	# Given twice with one id, a command counts once; and so does what follows from it.
 	[ "$(jq .cents day/ledger/accounts/*.json | paste -sd +)" = "1800+-1800" ]
-	export EVLOG_STORE=$PWD/day/store
 	[ "$(evlog version cart-1)" = 2 ]
 	[ "$(evlog read 'order-*' -t OrderPlaced -o data | wc -l)" -eq 2 ]
 	evlog cursor lag place-orders --max 20
@@ -30,7 +30,6 @@ setup() {
 
 @test "what the shop's read models say is what a rebuild says" {
 	"$shop/run.sh" day >/dev/null 2>&1
-	export EVLOG_STORE=$PWD/day/store
 	sqlite3 day/shop.db .dump | grep -i 'insert into orders' >before
 	evlog project orders -j "$shop/orders.jq" --schema "$shop/orders.sql" \
 	    --into sqlite:day/shop.db --rebuild
