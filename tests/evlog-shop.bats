@@ -4,7 +4,7 @@ load lib/evlog
 
 setup() {
 	evlog_setup
-	EVLOG_STORE=$PWD/day/store # where run.sh makes one
+	export EVLOG_STORE=$PWD/day/store # where run.sh makes one
 	shop=$BATS_TEST_DIRNAME/../examples/shop
 }
 
