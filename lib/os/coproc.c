@@ -390,10 +390,11 @@ enum coproc_result coproc_wait(struct coproc *c, int64_t deadline_ns, struct err
 
 int coproc_stop(struct coproc *c, struct err *e)
 {
-	close_fd(&c->to);
-	close_fd(&c->from);
+	/* With its pipes open: the end of one would let a script go on to its next command. */
 	if (proc_stop(&c->proc, e) < 0)
 		return -1;
+	close_fd(&c->to);
+	close_fd(&c->from);
 	close_fd(&c->from_err);
 	return 0;
 }

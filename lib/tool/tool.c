@@ -151,6 +151,8 @@ void tool_flush(void)
 
 void tool_write(const void *p, size_t n)
 {
+	if (n == 0)
+		return;
 	out_used = true;
 	if (n > OUT_MAX - out_len)
 		tool_flush();

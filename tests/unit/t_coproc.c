@@ -266,6 +266,27 @@ static void stop_ends_a_child_that_ignores_term(void **state)
 	coproc_done(&c);
 }
 
+/* A script whose pipe were closed first would see its command fail and go on to the next one. */
+static void stop_lets_a_script_do_nothing_more(void **state)
+{
+	char path[] = "/tmp/shoal-coproc-XXXXXX";
+	char script[100];
+	const char *argv[] = {"sh", "-c", script, NULL};
+	struct coproc_spec spec = {.argv = (char *const *)(uintptr_t)argv, .kill_after_ms = 100};
+	int fd = mkstemp(path);
+	struct coproc c;
+	struct err e;
+
+	(void)state;
+	close(fd);
+	snprintf(script, sizeof(script), "trap '' TERM; yes | cat; rm %s", path);
+	assert_int_equal(coproc_start(&c, &spec, &e), 0);
+	expect_line(&c, "y");
+	assert_int_equal(coproc_stop(&c, &e), 0);
+	coproc_done(&c);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void a_command_that_is_not_there(void **state)
 {
 	char *argv[] = {(char[]){"/no/such/command"}, NULL};
@@ -310,6 +331,7 @@ int main(void)
 	    cmocka_unit_test(answers_may_come_on_descriptor_3),
 	    cmocka_unit_test(a_signal_is_left_to_the_caller),
 	    cmocka_unit_test(stop_ends_a_child_that_ignores_term),
+	    cmocka_unit_test(stop_lets_a_script_do_nothing_more),
 	    cmocka_unit_test(a_command_that_is_not_there),
 	    cmocka_unit_test(a_zeroed_one_may_be_released),
 	};
