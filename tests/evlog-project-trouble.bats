@@ -535,3 +535,28 @@ release_db() {
 	run -66 evlog -s nowhere project m -j p.jq --into file:m
 	run -66 evlog project m -j nowhere.jq --into file:m
 }
+
+# --- the helper ---
+
+@test "evlog-sqlite moves a position only from where the caller believes it to be" {
+	local open='{"do":"open","name":"m","store":"0123","program":"p","selector":"--all"'
+	local answer
+	row() { echo "00000000000000000003 [{\"upsert\":\"t\",\"key\":{\"id\":\"$1\"}}]"; }
+	apply() {
+		printf '%s,"wait_ms":0,"schema":"%s"}\n' "$open" "$(cat t.sql)"
+		printf '{"do":"apply","count":1,"from":%s,"to":3,"recorded":0,"park":false}\n' "$1"
+		echo "$2"
+	}
+	helper=$(dirname "$(command -v evlog)")/../libexec/evlog-sqlite
+	answer=$(apply 0 "$(row a)" | "$helper" m.db | tail -n 1)
+	[ "$answer" = '{"sequence":"00000000000000000003"}' ]
+	answer=$(apply 0 "$(row b)" | "$helper" m.db | tail -n 1)
+	[[ $answer == '{"error":75,'* ]]
+	[ "$(sqlite3 m.db 'SELECT group_concat(id) FROM t')" = a ]
+	# Half a request is none.
+	apply 3 "$(row c)" | head -c -1 | "$helper" m.db
+	[ "$(sqlite3 m.db 'SELECT group_concat(id) FROM t')" = a ]
+	run -64 "$helper"
+	run -70 "$helper" m.db <<<'{"do":"sing"}'
+	run -70 "$helper" m.db <<<'nonsense'
+}
