@@ -187,6 +187,7 @@ shows() {
 @test "a file that is no specification is exit 65, and the line is named" {
 	for line in 'no json' '[]' '{"thne":[]}' '{"given":{}}' '{"given":[{"data":1}]}' \
 	    '{"given":[7]}' '{"then":{}}' '{"then":[1]}' '{"rejected":1}' '{"name":1}' \
+	    '{"when":1,"then":[],"rejected":true}' '{"when":1,"then":[],"rejected":"x"}' \
 	    '{"args":"x"}' '{"args":[1]}' '{"decide":[]}' '{"decide":"x"}' '{"evolve":1}' \
 	    '{"evolve":"cart.jq","name":"x"}'; do
 		spec <<<"$line"

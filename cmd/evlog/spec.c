@@ -314,6 +314,9 @@ static void check_wishes(const struct spec *sp, const struct json_doc *doc)
 
 	if (rejected != NULL && rejected->type != JSON_BOOL && rejected->type != JSON_STRING)
 		bad(sp, "must be a boolean or a text", "rejected");
+	/* One of them would not be looked at. */
+	if (rejected != NULL && then != NULL && rejected->p[0] != 'f')
+		bad(sp, "stands with \"rejected\": it is one or the other", "then");
 	if (then != NULL)
 		rest = spec_elements(sp, then, "then");
 	while (spec_next_element(&rest, &element))
