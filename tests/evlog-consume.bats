@@ -363,6 +363,18 @@ ended $code" ]
 	    END { exit !(wrote && wrote < synced && synced < told) }' trace
 }
 
+@test "what is parked is on disk before the cursor moves over it" {
+	command -v strace >/dev/null || skip "by design: strace is not installed"
+	fill a 1 1
+	evlog ack mail 0
+	strace -f -s 300 -o trace -e trace=fdatasync,write,pwrite64 \
+	    evlog consume mail --status-fd 4 -- sh -c 'exit 65' 4>status ||
+	    skip "by design: tracing is not permitted here"
+	awk '/pwrite64\(.*evlog.parked/ { parked = NR } /fdatasync\(.* = 0$/ { synced[++n] = NR }
+	    /write\(4, .*parked/ { told = NR } /pwrite64\(.*evcur1/ { moved = NR }
+	    END { exit !(parked && parked < synced[1] && synced[1] < told && told < moved) }' trace
+}
+
 @test "a status line that cannot be written is exit 74; what was done stays done" {
 	[ -c /dev/full ] || skip "by design: no /dev/full"
 	fill a 1 9

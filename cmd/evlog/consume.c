@@ -142,15 +142,20 @@ void consume_done(struct consumer *c, uint64_t seq)
 	state->tries = 0;
 }
 
-int consume_ack(struct consumer *c)
+int consume_tell(struct consumer *c)
 {
-	int status = consume_save(c);
-
-	if (status != CONSUME_ON)
-		return status;
 	status_begin(&c->status, "acked");
 	status_seq(&c->status, "last", cursor_state(c->cursor)->sequence);
 	return told(c);
+}
+
+static int acknowledge(struct consumer *c, const struct feed_batch *b)
+{
+	int status;
+
+	consume_done(c, b->events[b->count - 1].seq);
+	status = consume_save(c);
+	return status == CONSUME_ON ? consume_tell(c) : status;
 }
 
 bool consume_take_signals(struct consumer *c)
@@ -214,10 +219,7 @@ static int park(struct consumer *c, const struct feed_batch *b, const char *reas
 	status_seq(&c->status, "last", b->events[b->count - 1].seq);
 	status_u64(&c->status, "count", b->count);
 	status = told(c);
-	if (status != CONSUME_ON)
-		return status;
-	consume_done(c, b->events[b->count - 1].seq);
-	return consume_ack(c);
+	return status == CONSUME_ON ? acknowledge(c, b) : status;
 }
 
 /* A pause that a signal ends. */
@@ -280,8 +282,7 @@ int consume_settle(struct consumer *c, const struct feed_batch *b, const struct 
 	*ret_again = false;
 	switch (a->verdict) {
 	case VERDICT_OK:
-		consume_done(c, b->events[b->count - 1].seq);
-		return consume_ack(c);
+		return acknowledge(c, b);
 	case VERDICT_END:
 		return a->status;
 	default:

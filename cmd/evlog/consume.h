@@ -62,12 +62,10 @@ int consume_announce(struct consumer *c, const struct feed_batch *b);
 int consume_settle(struct consumer *c, const struct feed_batch *b, const struct answer *a,
                    struct span err, bool *ret_again);
 
-/* The first of these in steps: the cursor stands at seq; it is on disk, and that is told. */
+/* The first of these in steps: the cursor stands at seq; it is on disk; that is told. */
 void consume_done(struct consumer *c, uint64_t seq);
-int consume_ack(struct consumer *c);
-
-/* The cursor on disk as it is. */
 int consume_save(struct consumer *c);
+int consume_tell(struct consumer *c);
 
 /* Take the signals that are pending: true when it is the second one, which does not wait. */
 bool consume_take_signals(struct consumer *c);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aside.h"
 #include "consume.h"
 #include "os/clock.h"
 #include "os/wait.h"
@@ -28,6 +29,7 @@ struct stream {
 	enum feed_result ahead; /* what came behind it; FEED_END: not known, ask again */
 	struct err why;         /* of FEED_FAILED */
 	bool unsaved;           /* the cursor in memory is further than the one on disk */
+	struct aside *saver;    /* syncs it; NULL: it is synced while nothing else is done */
 	struct buf store_env;
 };
 
@@ -192,12 +194,35 @@ static int look_after(struct stream *st)
 
 /* ---- Batches. */
 
-static int save_last(struct stream *st)
+static int sync_cursor(void *arg, struct err *e)
 {
-	if (!st->unsaved)
-		return CONSUME_ON;
+	struct stream *st = arg;
+
+	return cursor_sync(st->c->cursor, e);
+}
+
+/* Save the cursor for the last batch, and render the next one meanwhile if that is wanted. */
+static int save_last(struct stream *st, bool render)
+{
+	struct consumer *c = st->c;
+	bool saves = st->unsaved;
+	struct err e;
+	int r;
+
 	st->unsaved = false;
-	return consume_ack(st->c);
+	if (saves && cursor_write(c->cursor, clock_wall_ns(), &e) < 0)
+		return consume_fail(&e);
+	if (saves && st->saver != NULL)
+		aside_begin(st->saver);
+	if (render && st->ahead == FEED_END)
+		st->ahead = feed_next(c->feed, &st->batch[1 - st->now], AT_ONCE, &st->why);
+	if (!saves)
+		return CONSUME_ON;
+	r = st->saver != NULL ? aside_wait(st->saver, &e) : cursor_sync(c->cursor, &e);
+	if (r < 0)
+		return consume_fail(&e);
+	c->saved_ns = clock_mono_ns();
+	return consume_tell(c);
 }
 
 /* Give it the batch, and do what is to be done while it works. */
@@ -205,7 +230,6 @@ static int send_batch(struct stream *st)
 {
 	const struct feed_batch *b = current(st);
 	struct err e;
-	int status;
 
 	st->asked = true;
 	buf_clear(&st->child.err);
@@ -213,10 +237,7 @@ static int send_batch(struct stream *st)
 	coproc_send(&st->child, "\n", 1);
 	if (coproc_flush(&st->child, AT_ONCE, &e) == COPROC_FAILED)
 		return consume_fail(&e);
-	status = save_last(st);
-	if (status == CONSUME_ON && st->ahead == FEED_END)
-		st->ahead = feed_next(st->c->feed, &st->batch[1 - st->now], AT_ONCE, &st->why);
-	return status;
+	return save_last(st, true);
 }
 
 static int try_once(struct stream *st, struct answer *a)
@@ -274,7 +295,7 @@ static int next_batch(struct stream *st, bool *ret_got)
 		*ret_got = true;
 		return CONSUME_ON;
 	}
-	status = save_last(st);
+	status = save_last(st, false);
 	if (status != CONSUME_ON)
 		return status;
 	if (r == FEED_END)
@@ -317,7 +338,7 @@ static int end_child(struct stream *st, int status)
 static int end(struct stream *st, int status)
 {
 	struct err e;
-	int saved = save_last(st);
+	int saved = save_last(st, false);
 
 	if (saved != CONSUME_ON)
 		status = saved;
@@ -341,6 +362,7 @@ int stream_run(struct consumer *c)
 	/* The guard holds the lock of the file as it is now, and the first save makes another. */
 	if (cursor_state(c->cursor)->save == 0)
 		status = consume_save(c);
+	st->saver = aside_start(sync_cursor, st);
 	while (status == CONSUME_ON) {
 		bool got;
 
@@ -352,6 +374,7 @@ int stream_run(struct consumer *c)
 			status = TOOL_SIGNAL + c->signal;
 	}
 	status = end(st, status);
+	aside_stop(st->saver);
 	coproc_done(&st->child);
 	feed_batch_done(&st->batch[0]);
 	feed_batch_done(&st->batch[1]);

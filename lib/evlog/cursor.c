@@ -29,6 +29,7 @@ struct cursor {
 	int dir, fd;
 	bool made;     /* the file has a slot */
 	unsigned slot; /* the one to write next */
+	bool unsynced; /* a slot was written */
 	bool failed;   /* a save failed: what is on disk is not known */
 	struct cursor_state state;
 };
@@ -236,18 +237,14 @@ static int save_first(struct cursor *c, struct err *e)
 	return file_sync_dir(io, c->s->dir, e);
 }
 
-static int save_slot(struct cursor *c, struct err *e)
+static int write_slot(struct cursor *c, struct err *e)
 {
-	const struct io *io = c->s->io;
 	char bytes[CURSOR_SLOT];
 
 	cursor_slot_put(bytes, &c->state, c->s->salt);
-	if (file_write_all(io, c->fd, bytes, sizeof(bytes), (off_t)c->slot * CURSOR_SLOT, e) < 0)
-		return -1;
-	if (io->fdatasync(c->fd) < 0)
-		return err_sys(e, "sync");
-	c->slot = 1 - c->slot;
-	return 0;
+	c->unsynced = true;
+	return file_write_all(c->s->io, c->fd, bytes, sizeof(bytes), (off_t)c->slot * CURSOR_SLOT,
+	                      e);
 }
 
 /* When the event at a sequence was recorded, 0 when there is none to be seen. */
@@ -262,7 +259,14 @@ static uint64_t time_of_event(struct evlog *s, uint64_t seq)
 	return f.kind == FRAME_EVENT ? f.time_ns : 0;
 }
 
-int cursor_save(struct cursor *c, int64_t now_ns, struct err *e)
+/* A failed sync is final, and a slot that was written in part is worth nothing. */
+static int fail_for_good(struct cursor *c, struct err *e)
+{
+	c->failed = true;
+	return err_wrap(e, "save cursor '%s'", c->file);
+}
+
+int cursor_write(struct cursor *c, int64_t now_ns, struct err *e)
 {
 	int r;
 
@@ -271,12 +275,26 @@ int cursor_save(struct cursor *c, int64_t now_ns, struct err *e)
 	c->state.save++;
 	c->state.time_ns = now_ns;
 	c->state.event_ns = time_of_event(c->s, c->state.sequence);
-	r = c->made ? save_slot(c, e) : save_first(c, e);
-	if (r == 0)
+	r = c->made ? write_slot(c, e) : save_first(c, e);
+	return r < 0 ? fail_for_good(c, e) : 0;
+}
+
+int cursor_sync(struct cursor *c, struct err *e)
+{
+	if (!c->unsynced || c->failed)
 		return 0;
-	/* A failed sync is final, and a slot that was written in part is worth nothing. */
-	c->failed = true;
-	return err_wrap(e, "save cursor '%s'", c->file);
+	if (c->s->io->fdatasync(c->fd) < 0) {
+		err_sys(e, "sync");
+		return fail_for_good(c, e);
+	}
+	c->unsynced = false;
+	c->slot = 1 - c->slot;
+	return 0;
+}
+
+int cursor_save(struct cursor *c, int64_t now_ns, struct err *e)
+{
+	return cursor_write(c, now_ns, e) < 0 ? -1 : cursor_sync(c, e);
 }
 
 bool cursor_fits_log(struct evlog *s, const struct cursor_state *state)

@@ -63,6 +63,13 @@ struct cursor_state *cursor_state(struct cursor *c);
 int cursor_save(struct cursor *c, int64_t now_ns, struct err *e);
 
 /*
+ * The two steps of cursor_save(): written is not yet on disk.  cursor_sync() may run in another
+ * thread, while nobody else touches the cursor.
+ */
+int cursor_write(struct cursor *c, int64_t now_ns, struct err *e);
+int cursor_sync(struct cursor *c, struct err *e);
+
+/*
  * Is the event at the cursor the one that it was saved with?  False when the store has lost it
  * (it ends before, or wrote another event in that place since): events that this cursor has never
  * seen may have the numbers that it has passed.  True when that cannot be told.
