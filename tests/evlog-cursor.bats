@@ -366,6 +366,28 @@ column() { cut -f "$1" | paste -sd ' '; }
 	[[ $(evlog cursor ls) == *mail*lost* ]]
 }
 
+@test "lag of a cursor that the store has lost, or that is damaged, is an alarm, too" {
+	fill a 1 9 1
+	evlog ack mail 9
+	evlog ack pair 9 --group 2/2
+	evlog ack slow 3
+	truncate -s "$(offset_of 7)" "$(segment)"
+	rm s/ctl
+	for name in mail pair --all; do
+		run -78 --separate-stderr evlog cursor lag "$name" --max 5
+		[[ -n $output && $stderr == *"evlog cursor set "* ]]
+	done
+	[ "$(column 1 <<<"$output")" = "mail pair@1-2 pair@2-2 slow" ]
+	run -0 evlog cursor lag slow --max 3
+	evlog cursor set mail 6
+	evlog cursor set pair 6
+	run -0 --separate-stderr evlog cursor lag --all --max 3
+	[ -z "$stderr" ]
+	head -c 1024 /dev/zero >s/cursors/mail
+	run -8 --separate-stderr evlog cursor lag --all --max 3
+	[[ $stderr == "evlog: "*"'mail'"* ]]
+}
+
 # --- wrong use ---
 
 @test "wrong names, sequences and verbs are exit 64" {

@@ -1,5 +1,6 @@
 /* cursor: ls, set, rm and lag. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,7 +235,7 @@ static int remove_all(struct evlog *s, struct cursor_id *id)
 struct lags {
 	struct evlog *s;
 	uint64_t end, max;
-	bool over, damaged;
+	bool over, damaged, lost;
 	struct group group;
 	char name[CURSOR_NAME_MAX + 1]; /* whose lag was printed last */
 };
@@ -249,6 +250,23 @@ static void count_lag(struct lags *l, const struct cursor_id *id, uint64_t seque
 	l->over = l->over || lag > l->max;
 }
 
+/* Of a cursor that stops its consumer the lag, often 0, says nothing. */
+static void warn_of(struct lags *l, const struct cursor_id *id, const struct cursor_state *state)
+{
+	char text[CURSOR_TEXT_MAX];
+
+	cursor_id_text(text, id);
+	if (state == NULL) {
+		tool_warn("cursor '%s': neither of its slots is sound", text);
+		l->damaged = true;
+	} else if (!cursor_fits_log(l->s, state)) {
+		tool_warn("cursor '%s' is at %ju, and the store has lost that event; 'evlog cursor "
+		          "set %s SEQUENCE' says where to go on",
+		          text, (uintmax_t)state->sequence, id->name);
+		l->lost = true;
+	}
+}
+
 /* A line for each cursor, and for each member that has never been there. */
 static int print_lags(const struct cursor_id *id, const struct cursor_state *state, bool held,
                       void *arg, struct err *e)
@@ -257,7 +275,7 @@ static int print_lags(const struct cursor_id *id, const struct cursor_state *sta
 
 	(void)held;
 	(void)e;
-	l->damaged = l->damaged || state == NULL;
+	warn_of(l, id, state);
 	if (strcmp(l->name, id->name) == 0)
 		return 0;
 	memcpy(l->name, id->name, strlen(id->name) + 1);
@@ -270,6 +288,18 @@ static int print_lags(const struct cursor_id *id, const struct cursor_state *sta
 	return 0;
 }
 
+static int warn_of_member(const struct cursor_id *id, const struct cursor_state *state, bool held,
+                          void *arg, struct err *e)
+{
+	struct lags *l = arg;
+
+	(void)held;
+	(void)e;
+	if (strcmp(l->name, id->name) == 0)
+		warn_of(l, id, state);
+	return 0;
+}
+
 static void print_lag(struct lags *l, const struct cursor_id *id)
 {
 	struct cursor_state state;
@@ -279,6 +309,9 @@ static void print_lag(struct lags *l, const struct cursor_id *id)
 
 	group_find(l->s, id->name, &l->group);
 	if (id->members == 0 && l->group.members > 0) {
+		snprintf(l->name, sizeof(l->name), "%s", id->name);
+		if (cursor_each(l->s, warn_of_member, l, &e) < 0)
+			fail(&e);
 		sequence = group_lowest(&l->group);
 	} else {
 		int found = cursor_read(l->s, id, &state, &e);
@@ -287,6 +320,7 @@ static void print_lag(struct lags *l, const struct cursor_id *id)
 			fail(&e);
 		if (found == 0)
 			tool_dief(TOOL_NO, "there is no cursor '%s'", id->name);
+		warn_of(l, id, &state);
 		sequence = state.sequence;
 	}
 	lag = lag_of(l->end, sequence);
@@ -307,7 +341,7 @@ static int lag(struct evlog *s, const struct cursor_id *id, uint64_t max)
 		print_lag(l, id);
 	else if (cursor_each(s, print_lags, l, &e) < 0)
 		fail(&e);
-	status = l->damaged ? STATUS_DAMAGED : l->over ? TOOL_NO : TOOL_OK;
+	status = l->damaged ? STATUS_DAMAGED : l->lost ? TOOL_CONFIG : l->over ? TOOL_NO : TOOL_OK;
 	free(l);
 	return status;
 }
