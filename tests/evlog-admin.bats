@@ -311,6 +311,11 @@ pages() { mandoc -T ascii "$@" "$BATS_TEST_DIRNAME"/../man/evlog*.1 | col -bx; }
 	# shellcheck source=/dev/null
 	source completion
 	complete -p evlog
+	for verb in cursor snapshot; do
+		COMP_WORDS=(evlog "$verb" "") COMP_CWORD=2 COMPREPLY=()
+		_evlog
+		[[ ${COMPREPLY[0]} == ls && " ${COMPREPLY[*]} " == *" rm "* ]]
+	done
 	for shell in zsh fish; do
 		evlog --completion "$shell" | grep -q append
 	done

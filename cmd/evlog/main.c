@@ -48,7 +48,7 @@ static const struct verb verbs[] = {
     {"test", test_run, "SPEC [-e FILE] [OPTION]... [-- DECIDE [ARG]...]",
      "check examples: given, when, then", test_options, VERB_DASHES, "file"},
     {"snapshot", snapshot_run, "ls [STREAM|PREFIX*|--all]\nrm STREAM|PREFIX*|--all",
-     "list or remove the states that are kept", snapshot_options, 0, NULL},
+     "list or remove the states that are kept", snapshot_options, 0, "ls rm"},
     {"rm", rm_run, "[--hard] [-x VERSION] [-q] STREAM", "delete a stream", rm_options, 0, NULL},
     {"retain", retain_run,
      "[STREAM|PREFIX*]\n"
