@@ -254,3 +254,156 @@ teardown() { evlog_teardown; }
 	run -8 --separate-stderr evlog read a -o data
 	[ "$(digits <<<"$output")" = "6 7 9" ]
 }
+
+# --- compact ---
+
+# small_segments: a store whose files hold 100 events or so.
+small_segments() { evlog init --segment-size 16K; }
+
+@test "compact removes what is hidden, and says what" {
+	small_segments
+	fill a 1 300
+	fill b 1 100
+	evlog rm -q a
+	evlog retain b --max-count 10
+	[ "$(evlog compact --dry-run | tail -n 1 | jq .events)" = 390 ]
+	[ "$(evlog compact --dry-run | head -n -1 | jq -s 'map(.events) | add')" = 390 ]
+	before=$(du -b s/log | cut -f 1)
+	run -0 --separate-stderr evlog compact
+	[ -z "$stderr" ]
+	[ "$(jq -c '[.events, .segments > 2]' <<<"$output")" = "[390,true]" ]
+	[ "$(jq .bytes <<<"$output")" -lt "$before" ]
+	[ "$(du -b s/log | cut -f 1)" -lt $((before / 3)) ]
+	[ "$(evlog read --all | wc -l)" -eq 12 ]
+	[ "$(numbers b)" = "91 92 93 94 95 96 97 98 99 100" ]
+	run -1 evlog get 1
+	run -1 evlog get b@3
+	run -1 evlog read a
+	[ "$(evlog stat --json | jq -c '[.events, .removed]')" = "[12,390]" ]
+	evlog verify --deep
+	[ "$(evlog compact)" = '{"events":0,"bytes":0,"segments":0}' ]
+	run -0 evlog compact -q
+	[ -z "$output" ]
+	evlog reindex
+	evlog verify --deep
+	fill a 1 3
+	[ "$(evlog version a)" = 303 ]
+	[ "$(numbers a)" = "1 2 3" ]
+}
+
+@test "every reader passes over what is gone without a word" {
+	small_segments
+	fill a 1 150
+	fill b 1 150
+	fill c 1 3
+	evlog rm -q a
+	evlog compact -q
+	for command in "read --all" "read --all -r" "read --all --after 20" "tail --all -n 400" \
+	    "read --all --since 1h" "tail --all --after 0" "read *" "read b --after 100" "export" \
+	    "read --all -r --after 100"; do
+		read -ra words <<<"$command"
+		run -0 --separate-stderr evlog "${words[@]}"
+		[ -z "$stderr" ]
+		[ "$(grep -c '"subject":"b"' <<<"$output")" -eq 150 ]
+		! grep -q '"subject":"a".*"type":"T"' <<<"$output"
+	done
+	evlog tail --all -f --after 0 --take 154 --timeout 10s -o tsv >followed
+	[ "$(tail -n 1 followed | cut -f 1)" = "$(evlog head)" ]
+}
+
+@test "consumers that have not seen it hold it, and are named first" {
+	small_segments
+	fill a 1 20
+	fill b 1 10
+	evlog rm -q a
+	evlog consume mails 'a*' -n 5 -- sh -c 'cat >/dev/null' >/dev/null
+	evlog consume late 'a*' -n 5 -- sh -c 'grep -q "\"n\":6}" && exit 3; exit 0' || [ $? -eq 3 ]
+	run -0 --separate-stderr evlog compact
+	[[ $stderr == "evlog: consumer 'late' is at "*": 15 events ("*" bytes) that it has not seen"* ]]
+	[ "${#stderr_lines[@]}" -eq 1 ]
+	[ "$(jq .events <<<"$output")" = 5 ]
+	[ "$(evlog read --all | jq -r 'select(.subject == "a" and .type == "T").data.n' |
+	    paste -sd ' ')" = "$(seq -s ' ' 6 20)" ]
+	run -0 --separate-stderr evlog compact --force
+	[ -z "$stderr" ]
+	[ "$(jq .events <<<"$output")" = 15 ]
+	evlog verify --deep
+}
+
+@test "a compacted store is backed up, restored, exported and imported" {
+	small_segments
+	fill a 1 200
+	fill b 1 100
+	evlog backup bak
+	evlog retain a --max-count 5
+	evlog compact -q
+	fill b 101 110
+	evlog backup bak
+	[ -z "$(find bak -name '*.new')" ]
+	du -b bak/log | awk '$1 > 40000 { exit 1 }'
+	evlog -s restored restore bak
+	evlog -s restored verify --deep
+	cmp <(evlog -s restored read --all -o tsv) <(evlog read --all -o tsv)
+	evlog export >all
+	evlog -s imported import -q all 2>/dev/null
+	[ "$(evlog -s imported read a -o tsv | cut -f 3 | paste -sd ' ')" = "195 196 197 198 199" ]
+	evlog -s imported verify --deep
+	[ "$(evlog -s imported import all | jq .count)" = 0 ]
+}
+
+@test "compact is for one at a time, and -w says how long to wait" {
+	fill a 1 3
+	evlog rm -q a
+	hold_lock 3
+	run -75 evlog compact -w 0
+	evlog compact --dry-run
+	fill a 4 4
+	stop "$holder"
+	[ "$(evlog compact -w 100ms | jq .events)" = 4 ]
+}
+
+@test "compact leaves a damaged store as it is" {
+	small_segments
+	fill a 1 200
+	evlog rm -q a
+	flip_bit s/log/0000000000000001.evl 5000
+	run -8 evlog compact
+	[ "$(evlog read --all 2>/dev/null | wc -l)" -eq 200 ]
+	evlog repair >/dev/null
+	[ "$(evlog compact | jq .events)" -ge 199 ]
+	evlog verify --deep
+}
+
+@test "what a consumer, a snapshot or a reader keeps is good behind a compaction" {
+	small_segments
+	fill a 1 200
+	echo 'def init: 0; def evolve($e): . + $e.data.n;' >sum.jq
+	[ "$(evlog fold a -e sum.jq --snapshot-every 50)" = 20100 ]
+	evlog retain a --max-count 20
+	[ "$(evlog fold a -e sum.jq)" = 3810 ]
+	evlog compact -q
+	[ "$(evlog fold a -e sum.jq)" = 3810 ]
+	evlog retain a --none
+	[ "$(evlog fold a -e sum.jq)" = 3810 ]
+}
+
+@test "on a full disk compact changes nothing, exit 74" {
+	needs_mount
+	mkdir small
+	cat >inside <<'SCRIPT'
+	mount -t tmpfs -o size=3M none small && cd small || exit 99
+	export EVLOG_STORE=$PWD/s
+	evlog init --segment-size 2M
+	jq -nc 'range(1500) | {n: ., pad: ("x" * 600)}' | evlog append keep -q -t T
+	echo 1 | evlog append a -q -t T
+	evlog rm -q a
+	dd if=/dev/zero of=filler bs=4k 2>/dev/null
+	evlog compact
+	[ $? -eq 74 ] || exit 98
+	evlog verify --deep || exit 97
+	ls s/log/*.new && exit 96
+	rm filler
+	evlog compact -q && evlog verify --deep && [ "$(evlog read keep | wc -l)" -eq 1500 ]
+SCRIPT
+	run -0 mounted bash inside
+}

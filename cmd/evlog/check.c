@@ -118,13 +118,14 @@ struct field {
 	uint64_t number;
 };
 
-#define FIELDS 19
+#define FIELDS 20
 
 static void list_fields(const struct evlog_stat *st, struct field ret[FIELDS])
 {
 	const struct field fields[FIELDS] = {
 	    {"uuid", FIELD_TEXT, st->uuid, 0},
 	    {"events", FIELD_NUMBER, NULL, st->events},
+	    {"removed", FIELD_NUMBER, NULL, st->events_removed},
 	    {"streams", FIELD_NUMBER, NULL, st->streams},
 	    {"segments", FIELD_NUMBER, NULL, st->segments},
 	    {"segment_size", FIELD_NUMBER, NULL, st->segment_size},

@@ -47,6 +47,7 @@ enum long_option {
 	OPT_DEEP,
 	OPT_DRY_RUN,
 	OPT_EACH,
+	OPT_FORCE,
 	OPT_FROM,
 	OPT_GROUP,
 	OPT_HARD,
@@ -120,8 +121,10 @@ int repair_run(struct opts *o);
 /* shrink.c */
 extern const struct opt rm_options[];
 extern const struct opt retain_options[];
+extern const struct opt compact_options[];
 int rm_run(struct opts *o);
 int retain_run(struct opts *o);
+int compact_run(struct opts *o);
 
 /* port.c */
 extern const struct opt export_options[];

@@ -55,6 +55,8 @@ static const struct verb verbs[] = {
      "STREAM|PREFIX* [--max-age DURATION] [--max-count N] [--before VERSION]\n"
      "STREAM|PREFIX* --none",
      "show or set how much of streams is kept", retain_options, 0, NULL},
+    {"compact", compact_run, "[--dry-run] [--force] [-q]", "remove from the log what is hidden",
+     compact_options, 0, NULL},
     {"project", project_run,
      "NAME [" SELECTOR "] -j FILE --into TARGET [OPTION]...\n"
      "--check -j FILE",

@@ -1,9 +1,11 @@
-/* shrink: what makes a store smaller: rm, retain. */
+/* shrink: what makes a store smaller: rm, retain, compact. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_out.h"
 #include "evlog.h"
 #include "evlog/retain.h"
+#include "evlog/shrink.h"
 
 const struct opt rm_options[] = {
     {OPT_HARD, "hard", NULL, NULL, "for good: nothing can be appended to it any more"},
@@ -17,6 +19,13 @@ const struct opt retain_options[] = {
     {OPT_MAX_COUNT, "max-count", "N", NULL, "the newest N events of each stream"},
     {OPT_BEFORE, "before", "VERSION", NULL, "no events before this version"},
     {OPT_NONE, "none", NULL, NULL, "end the rule: keep all"},
+    {0},
+};
+
+const struct opt compact_options[] = {
+    {OPT_DRY_RUN, "dry-run", NULL, NULL, "only say what would go from which file"},
+    {OPT_FORCE, "force", NULL, NULL, "also what consumers have not seen"},
+    {'q', "quiet", NULL, NULL, "print no total"},
     {0},
 };
 
@@ -210,4 +219,86 @@ int retain_run(struct opts *o)
 	buf_done(&r.data);
 	buf_done(&r.other);
 	return status;
+}
+
+/* ---- compact */
+
+static int say_held(const struct compact_held *h, void *arg, struct err *e)
+{
+	(void)arg;
+	(void)e;
+	tool_warn("consumer '%s' is at %020ju: %ju events (%ju bytes) that it has not seen stay; "
+	          "--force removes them",
+	          h->cursor, (uintmax_t)h->sequence, (uintmax_t)h->events, (uintmax_t)h->bytes);
+	return 0;
+}
+
+/* {"file":"log/...","events":3,"bytes":400}, or the total with its segments. */
+static void print_counts(const char *file, uint64_t events, uint64_t bytes, uint64_t segments)
+{
+	struct buf b = {0};
+	struct err e;
+
+	buf_add_char(&b, '{');
+	if (file != NULL) {
+		json_out_key(&b, "file");
+		json_out_string(&b, file, strlen(file));
+	}
+	json_out_key(&b, "events");
+	json_out_u64(&b, events);
+	json_out_key(&b, "bytes");
+	json_out_u64(&b, bytes);
+	if (file == NULL) {
+		json_out_key(&b, "segments");
+		json_out_u64(&b, segments);
+	}
+	buf_add_str(&b, "}\n");
+	if (buf_ok(&b, &e) < 0)
+		fail(&e);
+	tool_write(b.data, b.len);
+	buf_done(&b);
+}
+
+static int print_part(const struct compact_part *p, void *arg, struct err *e)
+{
+	(void)arg;
+	(void)e;
+	print_counts(p->file, p->events, p->bytes, 0);
+	return 0;
+}
+
+int compact_run(struct opts *o)
+{
+	struct place place = {0};
+	struct compact_hooks hooks = {.held = say_held};
+	struct compact_total total;
+	bool dry_run = false, force = false, quiet = false;
+	struct evlog *s;
+	struct err e;
+	int r;
+
+	for (int id; (id = opts_next(o)) != -1;)
+		switch (id) {
+		case OPT_DRY_RUN:
+			dry_run = true;
+			hooks.part = print_part;
+			break;
+		case OPT_FORCE:
+			force = true;
+			break;
+		case 'q':
+			quiet = true;
+			break;
+		default:
+			place_option(&place, o, id);
+		}
+	opts_need(o, 0, 0, NULL);
+	s = place_open(&place);
+	r = evlog_compact(s, dry_run, force, &hooks, &total, &e);
+	if (!quiet && (r == 0 || total.segments > 0))
+		print_counts(NULL, total.events, total.bytes, total.segments);
+	if (r < 0)
+		fail(&e);
+	evlog_close(s);
+	return TOOL_OK;
 }

@@ -49,6 +49,7 @@ int evlog_reindex(struct evlog *s, struct err *e);
 struct evlog_stat {
 	char uuid[33];
 	uint64_t events, streams, segments;
+	uint64_t events_removed; /* by compact, all time */
 	uint64_t last_sequence, durable_sequence;
 	uint64_t log_bytes, index_bytes;
 	uint64_t first_time_ns, last_time_ns; /* recorded, 0 when empty */

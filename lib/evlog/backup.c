@@ -22,6 +22,7 @@
 
 #define MANIFEST     "MANIFEST"
 #define MANIFEST_MAX (64u << 20)
+#define BESIDE       ".new" /* of a file that waits for the manifest that speaks of it */
 #define COPY_BLOCK   (1u << 20)
 #define HEX_LEN      ((size_t)2 * HASH_BLAKE2B_LEN)
 
@@ -32,7 +33,8 @@ struct backup {
 	bool copy;
 	struct buf old;      /* the manifest of the backup that is there */
 	struct buf manifest; /* the new one */
-	char *block;         /* COPY_BLOCK bytes */
+	struct buf beside; /* names of files that take their places when that is there, each NUL */
+	char *block;       /* COPY_BLOCK bytes */
 };
 
 static void put_hex(char to[HEX_LEN + 1], const unsigned char h[HASH_BLAKE2B_LEN])
@@ -113,20 +115,41 @@ static bool has_already(struct backup *b, const char *name, uint64_t size)
 	return true;
 }
 
-/* A hard link that takes the place of what is there at once: the old backup stays whole. */
-static bool link_file(struct backup *b, struct evlog *s, const char *name)
+/* A hard link to the file that fd is, in the place of what is there at once. */
+static bool link_file(struct backup *b, struct evlog *s, int fd, const char *name, const char *to)
 {
-	char temp[SEGMENT_NAME_MAX + 8];
+	char temp[SEGMENT_NAME_MAX + 16];
+	struct stat it, linked;
 	bool done;
 
-	snprintf(temp, sizeof(temp), "%s.part", name);
+	snprintf(temp, sizeof(temp), "%s.part", to);
 	(void)b->io->unlinkat(b->to_log, temp);
 	if (b->io->linkat(s->log_dir, name, b->to_log, temp) < 0)
 		return false;
-	done = b->io->renameat(b->to_log, temp, b->to_log, name) == 0;
+	/* Another file may have come under that name: the copy is made of the one we have. */
+	done = fstat(fd, &it) == 0 && fstatat(b->to_log, temp, &linked, 0) == 0 &&
+	       it.st_ino == linked.st_ino && it.st_dev == linked.st_dev &&
+	       b->io->renameat(b->to_log, temp, b->to_log, to) == 0;
 	/* Of two names of one file rename() does nothing. */
 	(void)b->io->unlinkat(b->to_log, temp);
 	return done;
+}
+
+/*
+ * Does the old manifest speak of another file under that name than the one that comes?  That of an
+ * active segment is a part of what is sealed now, that of one from which events were removed since
+ * is not.  It must stay until the new manifest is there.
+ */
+static bool is_needed(const struct backup *b, const char *path, int fd)
+{
+	char line[FRAME_HEAD_LEN], tail[64];
+	struct frame_head h;
+	struct err ignored;
+	int n = snprintf(tail, sizeof(tail), " %s\n", path);
+
+	return b->old.len > 0 && memmem(b->old.data, b->old.len, tail, (size_t)n) != NULL &&
+	       file_read_at(fd, line, sizeof(line), 0, &ignored) == (ssize_t)sizeof(line) &&
+	       frame_get_head(line, sizeof(line), &h) && h.gone > 0;
 }
 
 static int save_segment(struct backup *b, struct evlog *s, uint64_t base, int fd, uint64_t size,
@@ -135,21 +158,44 @@ static int save_segment(struct backup *b, struct evlog *s, uint64_t base, int fd
 	unsigned char hash[HASH_BLAKE2B_LEN];
 	char hex[HEX_LEN + 1];
 	char name[SEGMENT_NAME_MAX], path[SEGMENT_NAME_MAX + 4];
+	char to[SEGMENT_NAME_MAX + sizeof(BESIDE)];
 	int r;
 
 	segment_name(name, base);
 	snprintf(path, sizeof(path), "log/%s", name);
 	if (sealed && has_already(b, path, size))
 		return 0;
-	if (sealed && !b->copy && link_file(b, s, name))
+	snprintf(to, sizeof(to), "%s", name);
+	if (sealed && is_needed(b, path, fd)) {
+		snprintf(to, sizeof(to), "%s" BESIDE, name);
+		buf_add(&b->beside, name, strlen(name) + 1);
+	}
+	if (sealed && !b->copy && link_file(b, s, fd, name, to))
 		r = copy_bytes(b->io, b->block, fd, -1, size, hash, e);
 	else
-		r = copy_file(b->io, b->block, fd, size, b->to_log, name, b->mode, hash, e);
+		r = copy_file(b->io, b->block, fd, size, b->to_log, to, b->mode, hash, e);
 	if (r < 0)
 		return err_wrap(e, "back up '%s'", path);
 	put_hex(hex, hash);
 	add_line(&b->manifest, hex, size, path);
 	return 0;
+}
+
+/* The new manifest is on disk: what it speaks of gets its names. */
+static int put_in_place(struct backup *b, struct err *e)
+{
+	char from[SEGMENT_NAME_MAX + sizeof(BESIDE)];
+
+	if (b->beside.len == 0)
+		return 0;
+	for (size_t at = 0; at < b->beside.len; at += strlen(b->beside.data + at) + 1) {
+		snprintf(from, sizeof(from), "%s" BESIDE, b->beside.data + at);
+		if (b->io->renameat(b->to_log, from, b->to_log, b->beside.data + at) < 0)
+			return err_sys(e, "rename '%s'", from);
+		/* Of two names of one file rename() does nothing. */
+		(void)b->io->unlinkat(b->to_log, from);
+	}
+	return file_sync_dir(b->io, b->to_log, e);
 }
 
 static int save_sealed(struct backup *b, struct evlog *s, uint64_t base, struct err *e)
@@ -190,7 +236,11 @@ static int save_log(struct backup *b, struct evlog *s, uint64_t last, struct err
 
 	if (segments_load(s, e) < 0)
 		return -1;
-	for (size_t i = 0; i < s->segment_count; i++)
+	/*
+	 * Newest first, for compact goes the other way: where events of a stream were removed, the
+	 * backup has none that are older.
+	 */
+	for (size_t i = s->segment_count; i-- > 0;)
 		if (save_sealed(b, s, s->segments[i].base, e) < 0)
 			return -1;
 	if (durable_end(s, last, &end, e) < 0 ||
@@ -282,9 +332,11 @@ int evlog_backup(struct evlog *s, const char *to, bool copy, uint64_t *ret_last,
 		return err_set(e, ENOMEM, "out of memory");
 	buf_printf(&b.manifest, "evlog-backup 1 %s %llu\n", uuid, (unsigned long long)last);
 	if (open_target(&b, to, uuid, e) < 0 || save_log(&b, s, last, e) < 0 ||
-	    save_format(&b, s, e) < 0 || buf_ok(&b.manifest, e) < 0)
+	    save_format(&b, s, e) < 0 || buf_ok(&b.manifest, e) < 0 || buf_ok(&b.beside, e) < 0)
 		goto out;
 	r = file_replace(b.io, b.to, MANIFEST, b.manifest.data, b.manifest.len, b.mode, e);
+	if (r == 0)
+		r = put_in_place(&b, e);
 	if (r == 0)
 		r = store_sync_parent(b.io, to, e);
 	*ret_last = last;
@@ -292,23 +344,45 @@ out:
 	file_close(b.io, b.to_log);
 	file_close(b.io, b.to);
 	buf_done(&b.manifest);
+	buf_done(&b.beside);
 	buf_done(&b.old);
 	free(b.block);
 	return r;
+}
+
+/* Copy the first bytes of a file, if they are those of the manifest. */
+static int restore_from(const struct io *io, char *block, int from, const char *name, uint64_t size,
+                        int to, const char *to_name, const char *want, struct err *e)
+{
+	unsigned char hash[HASH_BLAKE2B_LEN];
+	char hex[HEX_LEN + 1];
+	int fd = file_open(io, from, name, O_RDONLY, 0, e);
+	int r;
+
+	if (fd < 0)
+		return -1;
+	r = copy_file(io, block, fd, size, to, to_name, 0600, hash, e);
+	file_close(io, fd);
+	if (r < 0)
+		return err_wrap(e, "restore '%s'", name);
+	put_hex(hex, hash);
+	if (memcmp(hex, want, HEX_LEN) != 0)
+		return err_set(e, EVLOG_DAMAGED, "'%s' is not what the backup's MANIFEST says",
+		               name);
+	return 0;
 }
 
 /* Copy and check one file of a manifest's line "HASH LENGTH NAME"; only names a backup can have. */
 static int restore_file(const struct io *io, char *block, int from, int to, const char *line,
                         size_t len, struct err *e)
 {
-	unsigned char hash[HASH_BLAKE2B_LEN];
-	char hex[HEX_LEN + 1];
-	char name[32];
+	char name[32], beside[32 + sizeof(BESIDE)];
+	struct err ignored;
 	const char *sp =
 	    len > HEX_LEN + 2 ? memchr(line + HEX_LEN + 1, ' ', len - HEX_LEN - 1) : NULL;
 	uint64_t size, base;
 	size_t n;
-	int fd, r;
+	int r;
 
 	if (sp == NULL || num_u64_len(line + HEX_LEN + 1, (size_t)(sp - line) - HEX_LEN - 1, 0,
 	                              UINT64_MAX, &size, e) < 0)
@@ -322,18 +396,12 @@ static int restore_file(const struct io *io, char *block, int from, int to, cons
 	    !(strncmp(name, "log/", 4) == 0 && segment_parse_name(name + 4, &base)))
 		return err_set(e, EVLOG_FOREIGN, "MANIFEST names a file that no backup has: '%s'",
 		               name);
-	fd = file_open(io, from, name, O_RDONLY, 0, e);
-	if (fd < 0)
-		return -1;
-	r = copy_file(io, block, fd, size, to, name, 0600, hash, e);
-	file_close(io, fd);
-	if (r < 0)
-		return err_wrap(e, "restore '%s'", name);
-	put_hex(hex, hash);
-	if (memcmp(hex, line, HEX_LEN) != 0)
-		return err_set(e, EVLOG_DAMAGED, "'%s' is not what the backup's MANIFEST says",
-		               name);
-	return 0;
+	r = restore_from(io, block, from, name, size, to, name, line, e);
+	snprintf(beside, sizeof(beside), "%s" BESIDE, name);
+	/* A backup that was cut short behind its MANIFEST. */
+	if (r < 0 && restore_from(io, block, from, beside, size, to, name, line, &ignored) == 0)
+		r = 0;
+	return r;
 }
 
 static int sync_log_dir(const struct io *io, int to, struct err *e)

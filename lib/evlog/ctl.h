@@ -37,6 +37,7 @@ struct ctl {
 	uint32_t index_gen;  /* runs or segments changed */
 	uint32_t epoch;      /* W: repair has cut what was not acknowledged */
 	uint64_t commits, syncs, conflicts, rolls; /* since the page was made, for stat */
+	uint32_t log_gen;                          /* sealed segments were replaced */
 };
 
 static inline uint64_t ctl_get(const uint64_t *field)

@@ -141,7 +141,10 @@ uint64_t frame_peek_prev(const char line[FRAME_FIXED])
 	return text_get_hex(line + AT_PREV, 12, &prev) < 0 ? 0 : prev;
 }
 
-/* "#evlog1 UUID base=SEQ prev=(64 zeros) flags=- CRC", padded; prev is for a hash chain. */
+/*
+ * "#evlog1 UUID base=SEQ prev=(64 zeros) flags=- CRC", padded; prev is for a hash chain.  Where
+ * events were removed: "flags=c gone=COUNT".
+ */
 void frame_put_head(char line[FRAME_HEAD_LEN], const struct frame_head *h)
 {
 	char *p = line;
@@ -153,7 +156,11 @@ void frame_put_head(char line[FRAME_HEAD_LEN], const struct frame_head *h)
 	text_put_hex(p + 46, h->base, 16);
 	memcpy(p + 63, "prev=", 5);
 	memset(p + 68, '0', 64);
-	memcpy(p + 133, "flags=-", 7);
+	memcpy(p + 133, h->gone > 0 ? "flags=c" : "flags=-", 7);
+	if (h->gone > 0) {
+		memcpy(p + 141, "gone=", 5);
+		text_put_hex(p + 146, h->gone, 16);
+	}
 	text_put_hex(p + HEAD_CRC, crc32c(0, line, HEAD_CRC), 8);
 	line[FRAME_HEAD_LEN - 1] = '\n';
 }
@@ -167,17 +174,20 @@ bool frame_get_head(const char *p, size_t n, struct frame_head *h)
 	    text_get_hex(p + HEAD_CRC, 8, &v) < 0 || crc32c(0, p, HEAD_CRC) != v ||
 	    text_get_hex(p + 46, 16, &h->base) < 0 || p[FRAME_HEAD_LEN - 1] != '\n')
 		return false;
+	h->gone = 0;
+	if (p[139] == 'c' && text_get_hex(p + 146, 16, &h->gone) < 0)
+		return false;
 	return id_parse(p + 8, ID_HEX_LEN, h->uuid, &ignored) == 0;
 }
 
-/* "#seal FIRST LAST BYTES TIMEMIN TIMEMAX CRC", 16 hex digits each, padded. */
+/* "#seal FIRST LAST BYTES TIMEMIN TIMEMAX [GONE] CRC", 16 hex digits each, padded. */
 void frame_put_seal(char line[FRAME_SEAL_LEN], const struct frame_seal *s, uint32_t salt)
 {
-	const uint64_t v[] = {s->first, s->last, s->bytes, s->time_min, s->time_max};
+	const uint64_t v[] = {s->first, s->last, s->bytes, s->time_min, s->time_max, s->gone};
 
 	memset(line, ' ', FRAME_SEAL_LEN);
 	memcpy(line, "#seal ", 6);
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < (s->gone > 0 ? 6 : 5); i++)
 		text_put_hex(line + 6 + 17 * i, v[i], 16);
 	text_put_hex(line + SEAL_CRC, crc32c(salt, line, SEAL_CRC), 8);
 	line[FRAME_SEAL_LEN - 1] = '\n';
@@ -185,7 +195,7 @@ void frame_put_seal(char line[FRAME_SEAL_LEN], const struct frame_seal *s, uint3
 
 enum frame_result frame_get_seal(const char *p, size_t n, uint32_t salt, struct frame_seal *s)
 {
-	uint64_t *v[] = {&s->first, &s->last, &s->bytes, &s->time_min, &s->time_max};
+	uint64_t *v[] = {&s->first, &s->last, &s->bytes, &s->time_min, &s->time_max, &s->gone};
 	uint64_t crc;
 
 	if (n < FRAME_SEAL_LEN)
@@ -193,7 +203,8 @@ enum frame_result frame_get_seal(const char *p, size_t n, uint32_t salt, struct 
 	if (memcmp(p, "#seal ", 6) != 0 || p[FRAME_SEAL_LEN - 1] != '\n' ||
 	    text_get_hex(p + SEAL_CRC, 8, &crc) < 0 || crc32c(salt, p, SEAL_CRC) != crc)
 		return FRAME_BAD;
-	for (size_t i = 0; i < 5; i++)
+	s->gone = 0;
+	for (size_t i = 0; i < (p[6 + 17 * 5] == ' ' ? 5 : 6); i++)
 		if (text_get_hex(p + 6 + 17 * i, 16, v[i]) < 0)
 			return FRAME_BAD;
 	return FRAME_OK;

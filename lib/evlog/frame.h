@@ -118,12 +118,14 @@ uint32_t frame_salt(const unsigned char uuid[16]);
 struct frame_head {
 	unsigned char uuid[16];
 	uint64_t base; /* sequence of the segment's first event */
+	uint64_t gone; /* events that were removed on purpose; sequences have gaps then */
 };
 
 struct frame_seal {
 	uint64_t first, last;        /* sequences; last == first - 1 for none */
 	uint64_t bytes;              /* length of the file with this line */
-	uint64_t time_min, time_max; /* recorded times, ns */
+	uint64_t time_min, time_max; /* recorded times, ns, also of events that were removed */
+	uint64_t gone;               /* as in the head, for when that is damaged */
 };
 
 void frame_put_head(char line[FRAME_HEAD_LEN], const struct frame_head *h);

@@ -129,7 +129,8 @@ int index_add(struct evlog *s, struct active *a, const struct frame *f, struct e
 			r = store_frame(s, seq, &other, e);
 			if (r < 0 && e->code != EVLOG_DAMAGED)
 				return -1;
-			r = r > 0 && span_is(other.stream, f->stream);
+			/* Streams that share a key lose nothing to compact, so it is our own. */
+			r = r == 0 || (r > 0 && span_is(other.stream, f->stream));
 		}
 		if (r > 0) {
 			active_set_head(a, key, f->seq);
@@ -157,6 +158,7 @@ static int write_run(struct evlog *s, enum run_family family, const struct activ
 static int rebuild_run(struct evlog *s, enum run_family family, uint64_t base, struct err *e)
 {
 	struct segment *g;
+	struct mapping *m;
 	struct active a = {0};
 	struct frame f;
 	uint64_t found = 0;
@@ -175,10 +177,12 @@ static int rebuild_run(struct evlog *s, enum run_family family, uint64_t base, s
 		               (unsigned long long)base);
 	if (active_create(&a, -1, 0, base, (uint32_t)(g->last - g->base + 1), e) < 0)
 		return -1;
-	for (size_t at = FRAME_HEAD_LEN; at < g->size; at += f.len) {
-		if (frame_parse_header(g->map + at, g->size - at, s->salt, &f) != FRAME_OK) {
-			at = tail_next_sound(g->map, g->size, at, 0, s->salt, &f);
-			if (at >= g->size)
+	m = g->map;
+	m->refs++;
+	for (size_t at = FRAME_HEAD_LEN; at < m->size; at += f.len) {
+		if (frame_parse_header(m->p + at, m->size - at, s->salt, &f) != FRAME_OK) {
+			at = tail_next_sound(m->p, m->size, at, 0, s->salt, &f);
+			if (at >= m->size)
 				break;
 		}
 		if (f.seq < g->base || f.seq > g->last)
@@ -188,9 +192,10 @@ static int rebuild_run(struct evlog *s, enum run_family family, uint64_t base, s
 			goto out;
 	}
 	/* An index that knows less than there was would give streams their old versions again. */
-	r = found == g->last - g->base + 1 ? write_run(s, family, &a, g->last, e)
-	                                   : segment_is_damaged(s, g, e);
+	r = found + m->gone == g->last - g->base + 1 ? write_run(s, family, &a, g->last, e)
+	                                             : segment_is_damaged(s, g, e);
 out:
+	mapping_free(m);
 	active_close(&a);
 	return r;
 }
@@ -424,7 +429,7 @@ int index_seal(struct evlog *s, uint64_t last, struct err *e)
 {
 	const struct active *a = &s->active;
 
-	if (segment_write_offsets(s, a->base, a->offset, (size_t)(last - a->base + 1), e) < 0)
+	if (segment_write_offsets(s, a->base, a->offset, (size_t)(last - a->base + 1), 0, 0, e) < 0)
 		return -1;
 	if (write_run(s, RUN_HEADS, a, last, e) < 0)
 		return -1;

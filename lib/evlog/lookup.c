@@ -41,6 +41,12 @@ int lookup_head(struct evlog *s, struct span stream, struct frame *f, uint64_t *
 
 		if (r > 0)
 			r = store_frame(s, seq, f, e);
+		/* The newest event of a stream is never removed: versions must not begin anew. */
+		if (r == 0 && seq != 0 && seq < s->log_base)
+			r = err_set(e, EVLOG_DAMAGED,
+			            "the index leads to sequence %llu, which was removed; 'evlog "
+			            "reindex' makes it anew",
+			            (unsigned long long)seq);
 		if (r < 0)
 			return -1;
 		if (ret_key != NULL)
@@ -107,7 +113,7 @@ static const char *frame_place(struct evlog *s, uint64_t seq)
 	if (seq >= s->log_base)
 		return s->locked && s->log_map != NULL ? s->log_map + *offset : NULL;
 	g = segment_of(s, seq);
-	return (size_t)*offset + FRAME_FIXED < g->size ? g->map + *offset : NULL;
+	return (size_t)*offset + FRAME_FIXED < g->map->size ? g->map->p + *offset : NULL;
 }
 
 /* The frames of some sequences (0: none): first their offsets, then their lines. */

@@ -165,25 +165,44 @@ int evlog_at(struct evlog *s, struct span stream, uint32_t version, uint64_t at_
 	return store_frame(s, f->seq, f, e);
 }
 
+/* From the newest event of a view to its first: 1, -1. */
+static int walk_to_first(const struct view *v, struct frame *f, struct err *e)
+{
+	struct frame to;
+	int r = 1;
+
+	/* Far steps while they find something, short ones where they do not: O(log^2 versions). */
+	while (r > 0 && f->version > 0) {
+		r = step_back(v, f->jump, f->version, &to, e);
+		if (r == 0)
+			r = step_back(v, f->prev, f->version, &to, e);
+		if (r == 0)
+			return 1;
+		*f = to;
+	}
+	return r;
+}
+
 int evlog_first(struct evlog *s, struct span stream, uint64_t at_most, uint32_t *ret, struct err *e)
 {
-	struct frame f, to;
+	struct frame f = {0};
 	struct view v;
 	int r = open_view(&v, s, stream, at_most, &f, e);
 
-	/* Far steps while they find something, short ones where they do not: O(log^2 versions). */
-	while (r > 0 && f.version > 0) {
-		r = step_back(&v, f.jump, f.version, &to, e);
-		if (r == 0)
-			r = step_back(&v, f.prev, f.version, &to, e);
-		if (r == 0) {
-			r = 1;
-			break;
-		}
-		f = to;
-	}
+	if (r > 0)
+		r = walk_to_first(&v, &f, e);
 	*ret = r > 0 ? f.version : 0;
 	return r;
+}
+
+int store_first(struct evlog *s, struct span stream, uint64_t at_most, struct frame *f,
+                struct err *e)
+{
+	struct view v = {.s = s, .stream = stream};
+
+	if (rules_hide(s, stream, f->version, at_most, &v.hidden, e) < 0)
+		return -1;
+	return walk_to_first(&v, f, e);
 }
 
 int evlog_find(struct evlog *s, struct span stream, struct span id, uint64_t at_most,
@@ -353,7 +372,7 @@ static int head_at(struct evlog *s, uint64_t seq, uint64_t at_most, struct frame
 	return r;
 }
 
-int evlog_each_stream(struct evlog *s, uint64_t at_most, stream_fn *fn, void *arg, struct err *e)
+int store_each_head(struct evlog *s, uint64_t at_most, head_fn *fn, void *arg, struct err *e)
 {
 	struct heads h = {0};
 	struct err damage = {0};
@@ -367,8 +386,8 @@ int evlog_each_stream(struct evlog *s, uint64_t at_most, stream_fn *fn, void *ar
 		struct frame f;
 		int found = head_at(s, h.v[i].seq, at_most, &f, e);
 
-		if (found > 0 && f.kind != FRAME_DELETED)
-			r = fn(&f, arg, e);
+		if (found > 0)
+			r = fn(&f, h.v[i].key, arg, e);
 		else if (found < 0 && e->code != EVLOG_DAMAGED)
 			r = -1;
 		else if (found < 0)
@@ -381,6 +400,26 @@ int evlog_each_stream(struct evlog *s, uint64_t at_most, stream_fn *fn, void *ar
 out:
 	free(h.v);
 	return r < 0 ? -1 : 0;
+}
+
+struct each_stream {
+	stream_fn *fn;
+	void *arg;
+};
+
+static int pass_stream(const struct frame *head, uint64_t key, void *arg, struct err *e)
+{
+	const struct each_stream *each = arg;
+
+	(void)key;
+	return head->kind == FRAME_DELETED ? 0 : each->fn(head, each->arg, e);
+}
+
+int evlog_each_stream(struct evlog *s, uint64_t at_most, stream_fn *fn, void *arg, struct err *e)
+{
+	struct each_stream each = {fn, arg};
+
+	return store_each_head(s, at_most, pass_stream, &each, e);
 }
 
 int evlog_seq_at_time(struct evlog *s, uint64_t time_ns, uint64_t at_most, uint64_t *ret,
@@ -396,11 +435,11 @@ int evlog_seq_at_time(struct evlog *s, uint64_t time_ns, uint64_t at_most, uint6
 		uint64_t at = mid;
 		int r = 0;
 
-		/* A damaged one tells no time: the next sound one above it does. */
+		/* One that is damaged or gone tells no time: the next sound one above it does. */
 		while (at < hi && (r = store_frame(s, at, &f, e)) <= 0) {
 			if (r < 0 && e->code != EVLOG_DAMAGED)
 				return -1;
-			at++;
+			at = segments_next(s, at + 1);
 		}
 		if (at < hi && f.time_ns < time_ns)
 			lo = at + 1;

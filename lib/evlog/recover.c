@@ -175,16 +175,18 @@ static bool is_temporary(const char *name)
 	return n > 4 && strcmp(name + n - 4, ".new") == 0;
 }
 
-/* What a crash left beside the segments, and index files of a future that did not come. */
-static void sweep(struct evlog *s, int dir, uint64_t base)
+/*
+ * What a crash left beside the segments, and index files of a future that did not come.  A
+ * temporary file that is being made belongs to whoever holds `lock`.
+ */
+static void sweep(struct evlog *s, int dir, uint64_t base, enum store_lock lock)
 {
+	bool held = lock == LOCK_COMPACT ? s->compacting : s->maintaining;
 	struct err ignored;
 	struct dirent *d;
 	int fd = file_open_dir(&io_os, dir, ".", &ignored);
 	DIR *list = fd < 0 ? NULL : fdopendir(fd);
-	/* Index files that are being made belong to whoever holds this lock. */
-	bool mine = !s->maintaining &&
-	            file_try_lock(s->lock, LOCK_MAINTAIN, FILE_LOCK_EXCLUSIVE, &ignored) > 0;
+	bool mine = !held && file_try_lock(s->lock, lock, FILE_LOCK_EXCLUSIVE, &ignored) > 0;
 
 	if (list == NULL)
 		goto out;
@@ -199,7 +201,7 @@ static void sweep(struct evlog *s, int dir, uint64_t base)
 	closedir(list);
 out:
 	if (mine)
-		file_unlock(s->lock, LOCK_MAINTAIN);
+		file_unlock(s->lock, lock);
 }
 
 /* The newest segment's base; a log without any gets its first. */
@@ -270,9 +272,9 @@ static void take_time_of_seal(struct evlog *s, const struct walk *w)
 	if (w->count > 0 || w->base == 1 || segments_load(s, &ignored) < 0)
 		return;
 	g = segment_of(s, w->base - 1);
-	if (g != NULL && segment_map(s, g, &ignored) == 0 && g->size > FRAME_SEAL_LEN &&
-	    frame_get_seal(g->map + g->size - FRAME_SEAL_LEN, FRAME_SEAL_LEN, s->salt, &seal) ==
-	        FRAME_OK &&
+	if (g != NULL && segment_map(s, g, &ignored) == 0 && g->map->size > FRAME_SEAL_LEN &&
+	    frame_get_seal(g->map->p + g->map->size - FRAME_SEAL_LEN, FRAME_SEAL_LEN, s->salt,
+	                   &seal) == FRAME_OK &&
 	    s->ctl->time_ns < seal.time_max)
 		ctl_set(&s->ctl->time_ns, seal.time_max);
 }
@@ -307,8 +309,8 @@ int store_recover(struct evlog *s, struct err *e)
 	if (file_sync_dir(s->io, s->log_dir, e) < 0 ||
 	    (!same_boot && file_sync_dir(s->io, s->dir, e) < 0))
 		return -1;
-	sweep(s, s->log_dir, base);
-	sweep(s, s->index_dir, base);
+	sweep(s, s->log_dir, base, LOCK_COMPACT);
+	sweep(s, s->index_dir, base, LOCK_MAINTAIN);
 	segment_name(name, base);
 	fd = file_open(s->io, s->log_dir, name, O_RDWR, 0, e);
 	if (fd < 0 || walk_file(s, fd, base, &w, e) < 0)

@@ -28,6 +28,9 @@ struct mend {
 	uint64_t time_ns; /* of the event before */
 	uint64_t first_time_ns;
 	uint64_t lost_from; /* a run of missing ones that is not yet reported; 0: none */
+	uint64_t lines;     /* events and stubs in it */
+	struct mapping old; /* the file as it was */
+	bool foreign;       /* bytes that are no event since the last one */
 	bool changed;
 	char file[64];
 	finding_fn *fn;
@@ -78,7 +81,18 @@ static void put_stub(struct mend *m, const struct frame *left)
 	if (m->lost_from == 0)
 		m->lost_from = m->next;
 	m->next++;
+	m->lines++;
 	m->changed = true;
+}
+
+/* Up to a sequence nothing is there: stubs, unless it was removed without leaving a trace. */
+static void fill_up(struct mend *m, uint64_t seq)
+{
+	if (m->old.gaps && !m->foreign && m->next < seq)
+		m->next = seq;
+	while (m->next < seq)
+		put_stub(m, NULL);
+	m->foreign = false;
 }
 
 /* The sound lines of the old file, with stubs between them; up to sequence `last`. */
@@ -93,8 +107,7 @@ static int copy_lines(struct mend *m, const char *p, size_t n, uint64_t last, st
 		             (r == FRAME_NO_LF && crc32c(0, f.data.p, f.data.len) == f.data_crc);
 
 		if (whole && f.seq >= m->next && f.seq <= last) {
-			while (m->next < f.seq)
-				put_stub(m, NULL);
+			fill_up(m, f.seq);
 			if (report_lost(m, e) < 0)
 				return -1;
 			buf_add(&m->out, p + at, f.len - 1);
@@ -104,32 +117,34 @@ static int copy_lines(struct mend *m, const char *p, size_t n, uint64_t last, st
 			if (m->first_time_ns == 0)
 				m->first_time_ns = f.time_ns;
 			m->next++;
+			m->lines++;
 			at += f.len;
 			continue;
 		}
 		if (r != FRAME_OK &&
 		    frame_parse_header(p + at, n - at, m->s->salt, &f) == FRAME_OK &&
-		    f.seq == m->next) {
+		    (f.seq == m->next || (m->old.gaps && f.seq > m->next && f.seq <= last))) {
+			fill_up(m, f.seq);
 			put_stub(m, &f);
 			at += f.len;
 			continue;
 		}
 		m->changed = true;
+		m->foreign = m->foreign || at + FRAME_SEAL_LEN != n;
 		at = tail_next_sound(p, n, at + 1, m->next - 1, m->s->salt, &f);
 	}
-	while (m->next <= last)
-		put_stub(m, NULL);
+	fill_up(m, last + 1);
 	return report_lost(m, e) < 0 ? -1 : buf_ok(&m->out, e);
 }
 
+/* The head, in the room that was left for it. */
 static void put_head(struct mend *m, uint64_t base)
 {
-	struct frame_head h = {.base = base};
-	char line[FRAME_HEAD_LEN];
+	struct frame_head h = {.base = base, .gone = m->next - base - m->lines};
 
 	memcpy(h.uuid, m->s->uuid, sizeof(h.uuid));
-	frame_put_head(line, &h);
-	buf_add(&m->out, line, sizeof(line));
+	if (m->out.len >= FRAME_HEAD_LEN)
+		frame_put_head(m->out.data, &h);
 }
 
 static void put_seal(struct mend *m, uint64_t base)
@@ -138,9 +153,18 @@ static void put_seal(struct mend *m, uint64_t base)
 	                          .last = m->next - 1,
 	                          .bytes = m->out.len + FRAME_SEAL_LEN,
 	                          .time_min = m->first_time_ns,
-	                          .time_max = m->time_ns};
+	                          .time_max = m->time_ns,
+	                          .gone = m->next - base - m->lines};
+	struct frame_seal old;
 	char line[FRAME_SEAL_LEN];
 
+	/* The times of the first and the last event, which may have been removed. */
+	if (m->old.gaps && m->old.size >= FRAME_SEAL_LEN &&
+	    frame_get_seal(m->old.p + m->old.size - FRAME_SEAL_LEN, FRAME_SEAL_LEN, m->s->salt,
+	                   &old) == FRAME_OK) {
+		seal.time_min = old.time_min;
+		seal.time_max = old.time_max;
+	}
 	frame_put_seal(line, &seal, m->s->salt);
 	buf_add(&m->out, line, sizeof(line));
 }
@@ -159,6 +183,7 @@ static int load_file(struct evlog *s, const char *name, struct buf *b, struct er
  */
 static int mend_segment(struct mend *m, uint64_t base, uint64_t last, bool sealed, struct err *e)
 {
+	static const char room[FRAME_HEAD_LEN];
 	struct evlog *s = m->s;
 	char name[SEGMENT_NAME_MAX];
 	struct buf old = {0};
@@ -166,12 +191,27 @@ static int mend_segment(struct mend *m, uint64_t base, uint64_t last, bool seale
 
 	m->next = base;
 	m->first_time_ns = 0;
-	m->changed = false;
+	m->lines = 0;
+	m->foreign = m->changed = false;
 	segment_name(name, base);
 	snprintf(m->file, sizeof(m->file), "log/%s", name);
-	put_head(m, base);
-	if (load_file(s, name, &old, e) < 0 || copy_lines(m, old.data, old.len, last, e) < 0)
+	buf_add(&m->out, room, sizeof(room));
+	if (load_file(s, name, &old, e) < 0)
 		goto out;
+	m->old = (struct mapping){.p = old.data, .size = old.len};
+	mapping_look(s, &m->old);
+	if (copy_lines(m, old.data, old.len, last, e) < 0)
+		goto out;
+	/* More is missing than was removed on purpose, and nobody knows which. */
+	if (m->old.gaps && m->next - base - m->lines > m->old.gone) {
+		m->old.gaps = false;
+		m->next = base;
+		m->lines = 0;
+		m->out.len = sizeof(room);
+		if (copy_lines(m, old.data, old.len, last, e) < 0)
+			goto out;
+	}
+	put_head(m, base);
 	if (sealed)
 		put_seal(m, base);
 	if (buf_ok(&m->out, e) < 0)
@@ -190,15 +230,25 @@ out:
 	return r;
 }
 
-/* The last sequence of the active segment's last complete commit, damage or not. */
-static uint64_t last_complete(struct evlog *s, uint64_t base, const struct buf *b)
+/*
+ * The last sequence of the active segment's last complete commit, damage or not.  One from which
+ * events were removed is not the active one: there is nothing behind it.
+ */
+static uint64_t last_complete(struct evlog *s, uint64_t base, const struct buf *b, bool *ret_sealed)
 {
+	struct mapping m = {.p = b->data, .size = b->len};
+	struct frame_seal seal;
 	uint64_t last = base - 1;
 	struct frame f;
 	size_t at = tail_next_sound(b->data, b->len, 0, base - 1, s->salt, &f);
 
+	mapping_look(s, &m);
+	*ret_sealed = m.gaps;
+	if (m.gaps && frame_get_seal(b->data + b->len - FRAME_SEAL_LEN, FRAME_SEAL_LEN, s->salt,
+	                             &seal) == FRAME_OK)
+		return seal.last;
 	while (at < b->len) {
-		if (f.last)
+		if (f.last || m.gaps)
 			last = f.seq;
 		at = tail_next_sound(b->data, b->len, at + f.len, f.seq, s->salt, &f);
 	}
@@ -212,6 +262,8 @@ static int mend_log(struct evlog *s, finding_fn *fn, void *arg, struct err *e)
 	ssize_t n = segment_bases(s->log_dir, &base, e);
 	char name[SEGMENT_NAME_MAX];
 	struct buf b = {0};
+	bool sealed = false;
+	uint64_t last;
 	int r = n < 0 ? -1 : 0;
 
 	/* Events before the first segment that is there, if its predecessors are gone. */
@@ -222,9 +274,9 @@ static int mend_log(struct evlog *s, finding_fn *fn, void *arg, struct err *e)
 	if (r == 0 && n > 0) {
 		segment_name(name, base[n - 1]);
 		r = load_file(s, name, &b, e);
+		last = r == 0 ? last_complete(s, base[n - 1], &b, &sealed) : 0;
 		if (r == 0)
-			r = mend_segment(&m, base[n - 1], last_complete(s, base[n - 1], &b), false,
-			                 e);
+			r = mend_segment(&m, base[n - 1], last, sealed, e);
 	}
 	buf_done(&b);
 	free(base);
@@ -372,10 +424,15 @@ int evlog_reindex(struct evlog *s, struct err *e)
 
 int evlog_repair(struct evlog *s, finding_fn *fn, void *arg, struct err *e)
 {
-	int r = lock_as_it_is(s, e);
+	int r = -1;
 
-	if (r < 0)
+	if (s->writable && compact_lock(s, e) < 0)
 		return -1;
+	r = lock_as_it_is(s, e);
+	if (r < 0) {
+		compact_unlock(s);
+		return -1;
+	}
 	if (ctl_get32(&s->ctl->poison) != 0)
 		r = cut_undecided(s, fn, arg, e);
 	if (r == 0)
@@ -390,6 +447,8 @@ int evlog_repair(struct evlog *s, finding_fn *fn, void *arg, struct err *e)
 		ctl_set32(&s->ctl->damaged, 0);
 		r = reindex_locked(s, e);
 	}
+	__atomic_add_fetch(&s->ctl->log_gen, 1, __ATOMIC_ACQ_REL);
 	unlock_as_it_is(s);
+	compact_unlock(s);
 	return r < 0 ? -1 : evlog_maintain(s, e);
 }

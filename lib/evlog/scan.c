@@ -26,10 +26,12 @@ struct scan {
 	uint64_t end;  /* the last sequence it can hold; UINT64_MAX: it is the active one */
 	const char *p; /* the bytes in memory: its mapping, or buf */
 	size_t n, at;
-	uint64_t off;  /* offset in the file of p[0] */
-	int fd;        /* of the active segment, -1: p is a mapping */
-	ino_t ino;     /* of the file, 0: there is none */
-	uint64_t sure; /* events up to this one were final when they came into the buffer */
+	uint64_t off;        /* offset in the file of p[0] */
+	struct mapping *map; /* of a sealed segment */
+	bool gaps;           /* it has sequences that were removed */
+	int fd;              /* of the active segment, -1: p is a mapping */
+	ino_t ino;           /* of the file, 0: there is none */
+	uint64_t sure;       /* events up to this one were final when they came into the buffer */
 	struct buf buf;
 	bool stubs; /* return removed events too */
 };
@@ -58,6 +60,9 @@ static void close_segment(struct scan *sc)
 	if (sc->fd >= 0)
 		close(sc->fd);
 	sc->fd = -1;
+	mapping_free(sc->map);
+	sc->map = NULL;
+	sc->gaps = false;
 	sc->open = false;
 	sc->p = NULL;
 	sc->n = sc->at = 0;
@@ -103,16 +108,19 @@ static int open_sealed(struct scan *sc, struct segment *g, struct err *e)
 
 	if (segment_map(sc->s, g, e) < 0)
 		return -1;
+	sc->map = g->map;
+	sc->map->refs++;
+	sc->gaps = g->map->gaps;
 	sc->base = g->base;
-	sc->ino = g->ino;
+	sc->ino = g->map->ino;
 	sc->end = g->last;
-	sc->p = g->map;
-	sc->n = g->size;
+	sc->p = g->map->p;
+	sc->n = g->map->size;
 	sc->off = 0;
 	sc->at = FRAME_HEAD_LEN;
 	/* A start in the middle goes by the offsets; without a good one, from the first line on. */
 	if (sc->seq > g->base && store_frame(sc->s, sc->seq, &f, e) > 0)
-		sc->at = (size_t)(f.stream.p - FRAME_FIXED - g->map);
+		sc->at = (size_t)(f.stream.p - FRAME_FIXED - sc->p);
 	sc->open = true;
 	return 0;
 }
@@ -233,6 +241,37 @@ static bool has_successor(struct scan *sc)
 	return sc->fd < 0 || (store_refresh(sc->s, &ignored) == 0 && sc->s->log_base != sc->base);
 }
 
+/* The sound frame at sc->at: 1 it is the next one, 0 it is for a later call, 3 it was passed. */
+static int take_frame(struct scan *sc, uint64_t last, const struct frame *f)
+{
+	/* Up to the end of this call there is nothing but what was removed. */
+	if (f->seq > last) {
+		sc->seq = last + 1;
+		return 0;
+	}
+	sc->at += f->len;
+	if (f->seq < sc->seq)
+		return 3;
+	sc->seq = f->seq + 1;
+	return frame_is_event(f) || sc->stubs ? 1 : 3;
+}
+
+/* At the seal of a segment that has its successor; all its events were passed. */
+static int end_segment(struct scan *sc, uint64_t last, const struct frame_seal *seal,
+                       struct damage *d)
+{
+	uint64_t gap = sc->end < last ? sc->end : last;
+
+	close_segment(sc);
+	sc->ino = 0;
+	if (sc->seq <= seal->last)
+		sc->seq = seal->last + 1;
+	/* A whole segment is missing between this one and the next that is there. */
+	if (sc->end != UINT64_MAX && sc->end >= sc->seq)
+		return damage(sc, gap, seal->bytes, 0, d);
+	return 3;
+}
+
 /* One step: 1 a frame, 0 nothing yet, 2 damage, 3 look again, -1. */
 static int step(struct scan *sc, uint64_t last, struct frame *f, struct damage *d, struct err *e)
 {
@@ -247,30 +286,19 @@ static int step(struct scan *sc, uint64_t last, struct frame *f, struct damage *
 	if (sc->fd >= 0 && sc->seq > sc->sure)
 		forget_unsure(sc, last);
 	r = frame_parse(sc->p + sc->at, sc->n - sc->at, sc->s->salt, f);
-	if (r == FRAME_OK && f->seq <= sc->seq) {
-		sc->at += f->len;
-		if (f->seq < sc->seq)
-			return 3;
-		sc->seq++;
-		return frame_is_event(f) || sc->stubs ? 1 : 3;
-	}
+	if (r == FRAME_OK && (f->seq <= sc->seq || (sc->gaps && f->seq <= sc->end)))
+		return take_frame(sc, last, f);
 	if (r == FRAME_SHORT && sc->fd >= 0) {
 		more = refill(sc, f->len, e);
 		if (more != 0)
 			return more < 0 ? -1 : 3;
 	}
-	if (is_seal(sc, &seal) && seal.last == sc->seq - 1 && has_successor(sc)) {
-		uint64_t gap = sc->end < last ? sc->end : last;
-
-		close_segment(sc);
-		sc->ino = 0;
-		/* A whole segment is missing between this one and the next that is there. */
-		if (sc->end != UINT64_MAX && sc->end >= sc->seq)
-			return damage(sc, gap, seal.bytes, 0, d);
-		return 3;
-	}
+	if (is_seal(sc, &seal) && (sc->gaps ? seal.last <= sc->end : seal.last == sc->seq - 1) &&
+	    has_successor(sc))
+		return end_segment(sc, last, &seal, d);
 	/* Of a segment without its seal, all events may be there. */
-	if (sc->end == sc->seq - 1) {
+	if (sc->end == sc->seq - 1 || (sc->gaps && sc->at + FRAME_SEAL_LEN == sc->n)) {
+		sc->seq = sc->end + 1;
 		close_segment(sc);
 		return 3;
 	}

@@ -86,23 +86,46 @@ int segment_create(struct evlog *s, uint64_t base, struct err *e)
 	return file_replace(s->io, s->log_dir, name, line, sizeof(line), s->mode, e);
 }
 
+/* ---- Their bytes. */
+
+static void release(struct segment *g)
+{
+	mapping_free(g->map);
+	g->map = NULL;
+	offsets_drop(g);
+}
+
 void segments_drop(struct evlog *s)
 {
 	s->last.seq = 0;
-	for (size_t i = 0; i < s->segment_count; i++) {
-		struct segment *g = &s->segments[i];
-
-		if (g->map != NULL)
-			munmap((void *)(uintptr_t)g->map, g->size);
-		if (g->offset_mapped)
-			munmap(g->offset, (g->last - g->base + 1) * sizeof(*g->offset));
-		else
-			free(g->offset);
-	}
+	for (size_t i = 0; i < s->segment_count; i++)
+		release(&s->segments[i]);
 	free(s->segments);
 	s->segments = NULL;
 	s->segment_count = 0;
 	s->segments_loaded = false;
+}
+
+/* Another file may stand under the name of a segment since it was mapped. */
+void segments_check(struct evlog *s)
+{
+	uint32_t gen = ctl_get32(&s->ctl->log_gen);
+	char name[SEGMENT_NAME_MAX];
+	struct stat st;
+
+	if (s->log_gen == gen)
+		return;
+	s->log_gen = gen;
+	s->last.seq = 0;
+	for (size_t i = 0; i < s->segment_count; i++) {
+		struct segment *g = &s->segments[i];
+
+		segment_name(name, g->base);
+		if (g->map != NULL &&
+		    (fstatat(s->log_dir, name, &st, 0) < 0 || st.st_ino != g->map->ino ||
+		     (uint64_t)st.st_size != g->map->size))
+			release(g);
+	}
 }
 
 /* The sealed segments, those below log_base.  Mappings of segments that stay are kept. */
@@ -130,23 +153,52 @@ int segments_load(struct evlog *s, struct err *e)
 
 		while (o < old_count && old[o].base < base[i])
 			o++;
-		if (o < old_count && old[o].base == base[i])
+		if (o < old_count && old[o].base == base[i]) {
 			*g = old[o];
+			old[o] = (struct segment){0};
+		}
 		g->base = base[i];
 		g->last = (i + 1 < (size_t)n ? base[i + 1] : s->log_base) - 1;
 	}
 	s->segment_count = (size_t)n;
 	s->segments_loaded = true;
+	for (o = 0; o < old_count; o++)
+		release(&old[o]);
 	free(base);
 	free(old);
 	return 0;
 }
 
+void mapping_free(struct mapping *m)
+{
+	if (m == NULL || --m->refs > 0)
+		return;
+	munmap((void *)(uintptr_t)m->p, m->size);
+	free(m);
+}
+
+/*
+ * Were events removed from it?  Head and seal both say so, for when one of them is damaged.  Where
+ * the seal says that bytes are missing, nobody can tell which gaps were made on purpose.
+ */
+void mapping_look(const struct evlog *s, struct mapping *m)
+{
+	struct frame_head head = {.gone = 0};
+	struct frame_seal seal = {.gone = 0};
+	bool sealed = m->size >= FRAME_HEAD_LEN + FRAME_SEAL_LEN &&
+	              frame_get_seal(m->p + m->size - FRAME_SEAL_LEN, FRAME_SEAL_LEN, s->salt,
+	                             &seal) == FRAME_OK;
+
+	m->gone = frame_get_head(m->p, m->size, &head) ? head.gone : sealed ? seal.gone : 0;
+	m->gaps = m->gone > 0 && !(sealed && seal.bytes != m->size);
+}
+
 int segment_map(struct evlog *s, struct segment *g, struct err *e)
 {
 	char name[SEGMENT_NAME_MAX];
+	struct mapping *m;
 	struct stat st;
-	void *map;
+	void *p;
 	int fd;
 
 	if (g->map != NULL)
@@ -159,13 +211,16 @@ int segment_map(struct evlog *s, struct segment *g, struct err *e)
 		close(fd);
 		return err_set(e, EVLOG_DAMAGED, "'log/%s' has no length of a segment", name);
 	}
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	m = calloc(1, sizeof(*m));
+	p = m == NULL ? MAP_FAILED : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	close(fd);
-	if (map == MAP_FAILED)
+	if (p == MAP_FAILED) {
+		free(m);
 		return err_sys(e, "map 'log/%s'", name);
-	g->map = map;
-	g->size = (size_t)st.st_size;
-	g->ino = st.st_ino;
+	}
+	*m = (struct mapping){.p = p, .size = (size_t)st.st_size, .ino = st.st_ino, .refs = 1};
+	mapping_look(s, m);
+	g->map = m;
 	return 0;
 }
 
@@ -184,94 +239,19 @@ struct segment *segment_of(struct evlog *s, uint64_t seq)
 	return lo == 0 || s->segments[lo - 1].last < seq ? NULL : &s->segments[lo - 1];
 }
 
-static void offsets_name(char name[RUN_NAME_MAX], uint64_t base)
+uint64_t segments_next(struct evlog *s, uint64_t seq)
 {
-	snprintf(name, RUN_NAME_MAX, "offsets.%016llx", (unsigned long long)base);
-}
-
-/*
- * Not synced: an offset is a hint that the frame it leads to confirms, and a file that a power
- * loss spoiled is made anew by one scan of its segment.
- */
-int segment_write_offsets(struct evlog *s, uint64_t base, const uint32_t *offset, size_t n,
-                          struct err *e)
-{
-	char name[RUN_NAME_MAX], temp[RUN_NAME_MAX + 8];
-	int fd, r;
-
-	offsets_name(name, base);
-	snprintf(temp, sizeof(temp), "%s.new", name);
-	fd = file_open(s->io, s->index_dir, temp, O_RDWR | O_CREAT | O_TRUNC, s->mode, e);
-	if (fd < 0)
-		return -1;
-	r = file_write_all(s->io, fd, offset, n * sizeof(*offset), 0, e);
-	if (r == 0 && s->io->renameat(s->index_dir, temp, s->index_dir, name) < 0)
-		r = err_sys(e, "rename 'index/%s'", temp);
-	file_close(s->io, fd);
-	return r;
-}
-
-/* Offsets by a walk over the mapped segment; what is damaged stays 0. */
-static int scan_offsets(struct evlog *s, struct segment *g, struct err *e)
-{
-	size_t count = (size_t)(g->last - g->base + 1);
-	size_t at = FRAME_HEAD_LEN;
-	struct frame f;
-
-	g->offset = calloc(count, sizeof(*g->offset));
-	if (g->offset == NULL)
-		return err_set(e, ENOMEM, "out of memory");
-	g->offset_mapped = false;
-	while (at < g->size) {
-		if (frame_parse_header(g->map + at, g->size - at, s->salt, &f) != FRAME_OK) {
-			at = tail_next_sound(g->map, g->size, at, 0, s->salt, &f);
+	for (const struct segment *g; (g = segment_of(s, seq)) != NULL; seq = g->last + 1) {
+		if (g->map == NULL || !g->map->gaps)
+			break;
+		if (g->map->gone == g->last - g->base + 1)
 			continue;
-		}
-		if (f.seq >= g->base && f.seq <= g->last)
-			g->offset[f.seq - g->base] = (uint32_t)at;
-		at += f.len;
+		while (seq <= g->last && g->offset != NULL && g->offset[seq - g->base] == 0)
+			seq++;
+		if (seq <= g->last)
+			break;
 	}
-	return 0;
-}
-
-static int rebuild_offsets(struct evlog *s, struct segment *g, struct err *e)
-{
-	struct err ignored;
-
-	if (g->offset_mapped)
-		munmap(g->offset, (g->last - g->base + 1) * sizeof(*g->offset));
-	else
-		free(g->offset);
-	g->offset = NULL;
-	if (scan_offsets(s, g, e) < 0)
-		return -1;
-	/* A reader that cannot keep them for the next one still has them. */
-	if (s->writable && !s->no_recover)
-		(void)segment_write_offsets(s, g->base, g->offset, (size_t)(g->last - g->base + 1),
-		                            &ignored);
-	return 0;
-}
-
-static int load_offsets(struct evlog *s, struct segment *g, struct err *e)
-{
-	size_t size = (size_t)(g->last - g->base + 1) * sizeof(*g->offset);
-	char name[RUN_NAME_MAX];
-	struct stat st;
-	void *map = MAP_FAILED;
-	int fd;
-
-	offsets_name(name, g->base);
-	fd = openat(s->index_dir, name, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		if (fstat(fd, &st) == 0 && (size_t)st.st_size == size)
-			map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-		close(fd);
-	}
-	if (map == MAP_FAILED)
-		return rebuild_offsets(s, g, e);
-	g->offset = map;
-	g->offset_mapped = true;
-	return 0;
+	return seq;
 }
 
 void store_mark_damaged(struct evlog *s, uint64_t base, ino_t ino)
@@ -289,7 +269,7 @@ void store_mark_damaged(struct evlog *s, uint64_t base, ino_t ino)
 
 int segment_is_damaged(struct evlog *s, const struct segment *g, struct err *e)
 {
-	store_mark_damaged(s, g->base, g->ino);
+	store_mark_damaged(s, g->base, g->map->ino);
 	return err_set(e, EVLOG_DAMAGED, "damaged: events are missing in sequences %llu-%llu",
 	               (unsigned long long)g->base, (unsigned long long)g->last);
 }
@@ -313,16 +293,20 @@ typedef enum frame_result parse_fn(const char *p, size_t n, uint32_t salt, struc
 static int sealed_frame(struct evlog *s, struct segment *g, uint64_t seq, parse_fn *parse,
                         struct frame *f, struct err *e)
 {
+	const struct mapping *m = g->map;
+
 	for (bool again = false;; again = true) {
 		uint32_t at = g->offset[seq - g->base];
 
-		if (at >= FRAME_HEAD_LEN && at < g->size &&
-		    parse(g->map + at, g->size - at, s->salt, f) == FRAME_OK && f->seq == seq)
+		if (at >= FRAME_HEAD_LEN && at < m->size &&
+		    parse(m->p + at, m->size - at, s->salt, f) == FRAME_OK && f->seq == seq)
 			return 1;
+		if (at == 0 && m->gaps)
+			return 0;
 		/* The offset may be at fault; only a fresh scan tells that the log is. */
-		if (again || !g->offset_mapped)
-			return damaged(s, g->base, g->ino, at, seq, e);
-		if (rebuild_offsets(s, g, e) < 0)
+		if (again || g->offset_mapped == 0)
+			return damaged(s, g->base, m->ino, at, seq, e);
+		if (offsets_rebuild(s, g, e) < 0)
 			return -1;
 	}
 }
@@ -419,7 +403,7 @@ static int find_frame(struct evlog *s, uint64_t seq, parse_fn *parse, struct fra
 	if (g == NULL)
 		return damaged(s, seq, 0, 0, seq, e);
 	if ((g->map == NULL && segment_map(s, g, e) < 0) ||
-	    (g->offset == NULL && load_offsets(s, g, e) < 0))
+	    (g->offset == NULL && offsets_load(s, g, e) < 0))
 		return -1;
 	return sealed_frame(s, g, seq, parse, f, e);
 }
@@ -441,7 +425,10 @@ static int look_at(struct evlog *s, uint64_t seq, bool whole, struct frame *f, s
 	return r;
 }
 
-/* The sound event with this sequence: 1; 0: it is not there; -1: it is damaged, or an error. */
+/*
+ * The sound event with this sequence: 1; 0: it is not there, because it was not written yet, or was
+ * removed; -1: it is damaged, or an error.
+ */
 int store_frame(struct evlog *s, uint64_t seq, struct frame *f, struct err *e)
 {
 	return look_at(s, seq, true, f, e);

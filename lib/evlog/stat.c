@@ -52,14 +52,37 @@ static int add_loss(const struct finding *f, void *arg, struct err *e)
 	return 0;
 }
 
+/* How many events were removed from a segment, as its first line says. */
+static uint64_t removed_from(const struct evlog *s, uint64_t base)
+{
+	char name[SEGMENT_NAME_MAX], line[FRAME_HEAD_LEN];
+	struct frame_head h = {.gone = 0};
+	struct err ignored;
+	int fd;
+
+	segment_name(name, base);
+	fd = file_open(&io_os, s->log_dir, name, O_RDONLY, 0, &ignored);
+	if (fd < 0)
+		return 0;
+	if (file_read_at(fd, line, sizeof(line), 0, &ignored) < (ssize_t)sizeof(line) ||
+	    !frame_get_head(line, sizeof(line), &h))
+		h.gone = 0;
+	close(fd);
+	return h.gone;
+}
+
 static int get_times(struct evlog *s, struct evlog_stat *st, struct err *e)
 {
+	uint64_t first = 0;
 	struct frame f;
 
 	if (st->durable_sequence == 0)
 		return 0;
 	/* A damaged first or last event leaves its time unknown; verify says more. */
-	if (store_frame(s, 1, &f, e) > 0)
+	do
+		first = segments_next(s, first + 1);
+	while (first < st->durable_sequence && store_frame(s, first, &f, e) == 0);
+	if (store_frame(s, first, &f, e) > 0)
 		st->first_time_ns = f.time_ns;
 	if (store_frame(s, st->durable_sequence, &f, e) > 0)
 		st->last_time_ns = f.time_ns;
@@ -79,7 +102,6 @@ int evlog_get_stat(struct evlog *s, struct evlog_stat *st, struct err *e)
 	id_put_hex(st->uuid, s->uuid);
 	st->last_sequence = ctl_get(&c->written);
 	st->durable_sequence = ctl_get(&c->durable);
-	st->events = st->durable_sequence;
 	st->poison = ctl_get32(&c->poison);
 	st->damaged = ctl_get32(&c->damaged) != 0;
 	st->commits = ctl_get(&c->commits);
@@ -87,10 +109,13 @@ int evlog_get_stat(struct evlog *s, struct evlog_stat *st, struct err *e)
 	st->conflicts = ctl_get(&c->conflicts);
 	st->rolls = ctl_get(&c->rolls);
 	n = segment_bases(s->log_dir, &base, e);
-	free(base);
 	if (n < 0)
 		return -1;
+	for (ssize_t i = 0; i + 1 < n; i++)
+		st->events_removed += removed_from(s, base[i]);
+	free(base);
 	st->segments = (uint64_t)n;
+	st->events = st->durable_sequence - st->events_removed;
 	if (evlog_count_streams(s, &st->streams, e) < 0 && e->code != EVLOG_READ_ONLY &&
 	    e->code != EVLOG_DAMAGED)
 		return -1;

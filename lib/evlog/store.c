@@ -119,6 +119,7 @@ static int settle(struct evlog *s, struct err *e);
 /* Follow ctl to the active segment and its tables. */
 int store_refresh(struct evlog *s, struct err *e)
 {
+	segments_check(s);
 	for (int tries = 0; follow_ctl(s, e) < 0; tries++) {
 		/* A process that rolls renames the tables a moment before it says so in ctl. */
 		if (s->locked || tries == SETTLE_TRIES)
@@ -195,6 +196,7 @@ int store_lock(struct evlog *s, struct err *e)
 	if (file_lock(s->lock, LOCK_WRITER, FILE_LOCK_EXCLUSIVE, s->lock_timeout_ms, e) < 0)
 		return err_wrap(e, "wait for other writers");
 	s->locked = true;
+	segments_check(s);
 	if ((state_holds(s) || store_recover(s, e) == 0) && check_writers_may(s, e) == 0 &&
 	    store_map_log(s, e) == 0)
 		return 0;

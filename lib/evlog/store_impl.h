@@ -5,7 +5,7 @@
  *	format.c   the FORMAT file
  *	recover.c  from the log to a good ctl and active table
  *	walk.c     what the bytes of the active segment are
- *	segment.c  the files of the log: list, map, one frame by its sequence
+ *	segment.c  the files of the log: list, map, one frame by its sequence; offsets.c
  *	index.c    runs: load, look up, merge
  *	lookup.c   streams and ids: index hints confirmed by the log
  *	append.c   a commit under construction; commit.c: written; sync.c: made durable
@@ -22,7 +22,8 @@
 #include "evlog/run.h"
 #include "evlog/store.h"
 
-enum store_lock { LOCK_WRITER = 0, LOCK_MAINTAIN = 1, LOCK_SYNC = 2 };
+/* Taken in the order: LOCK_COMPACT, LOCK_WRITER, LOCK_MAINTAIN. */
+enum store_lock { LOCK_WRITER = 0, LOCK_MAINTAIN = 1, LOCK_SYNC = 2, LOCK_COMPACT = 3 };
 
 #define LOCK_TURNS ((off_t)1 << 32) /* and 2^32 bytes from there on: turn.h */
 
@@ -32,14 +33,22 @@ enum store_lock { LOCK_WRITER = 0, LOCK_MAINTAIN = 1, LOCK_SYNC = 2 };
 /* Of a store on a network file system. */
 #define STORE_REMOTE     "a store cannot be on %s: its processes share memory; use a local disk"
 
+/* The bytes of a sealed segment; scans share them. */
+struct mapping {
+	const char *p;
+	size_t size;
+	ino_t ino; /* repair and compact put another file in its place */
+	unsigned refs;
+	uint64_t gone; /* events that were removed from it */
+	bool gaps;     /* so that a sequence that is missing without a trace is no damage */
+};
+
 /* A sealed segment; mapped when it is first needed. */
 struct segment {
 	uint64_t base, last; /* sequences */
-	const char *map;
-	size_t size;
-	ino_t ino;        /* of what is mapped: repair puts another file in its place */
-	uint32_t *offset; /* [seq - base], 0: not there; NULL: not loaded */
-	bool offset_mapped;
+	struct mapping *map;
+	uint32_t *offset;     /* [seq - base], 0: not there; NULL: not loaded */
+	size_t offset_mapped; /* bytes; 0: the offsets are in our own memory */
 };
 
 /* Rules of retention that stand, as of the store's sequence `seen`. */
@@ -63,6 +72,7 @@ struct evlog {
 	bool no_recover;  /* verify: look, change nothing */
 	bool locked;      /* this process holds the writer lock */
 	bool maintaining; /* and the one for maintenance */
+	bool compacting;  /* and the one for replacing segments */
 	bool merge_due;   /* this process rolled a segment */
 	mode_t mode;      /* of files */
 	int64_t lock_timeout_ms;
@@ -86,6 +96,7 @@ struct evlog {
 	struct segment *segments; /* sealed, by base; valid for log_base */
 	size_t segment_count;
 	bool segments_loaded;
+	uint32_t log_gen; /* what they were mapped at */
 
 	struct run *runs[2]; /* by family, oldest first */
 	size_t run_count[2];
@@ -166,16 +177,27 @@ ssize_t segment_bases(int log_dir, uint64_t **ret, struct err *e);
 int segment_create(struct evlog *s, uint64_t base, struct err *e);
 int segments_load(struct evlog *s, struct err *e);
 void segments_drop(struct evlog *s);
+void segments_check(struct evlog *s); /* let go of files that were replaced */
 int segment_map(struct evlog *s, struct segment *g, struct err *e);
+void mapping_look(const struct evlog *s, struct mapping *m); /* sets gone and gaps */
+void mapping_free(struct mapping *m);                        /* one reference less; NULL is fine */
+/* The first sequence at or behind this one that was not removed, as far as offsets tell. */
+uint64_t segments_next(struct evlog *s, uint64_t seq);
 struct segment *segment_of(struct evlog *s, uint64_t seq);
-int segment_write_offsets(struct evlog *s, uint64_t base, const uint32_t *offset, size_t n,
-                          struct err *e);
 /* Stop writers, but for damage in a file that is no longer the one of its name (0: no matter). */
 void store_mark_damaged(struct evlog *s, uint64_t base, ino_t ino);
 int segment_is_damaged(struct evlog *s, const struct segment *g, struct err *e); /* -1 */
 int store_frame(struct evlog *s, uint64_t seq, struct frame *f, struct err *e);
 /* The same without a check of the data, for steps along pointers. */
 int store_header(struct evlog *s, uint64_t seq, struct frame *f, struct err *e);
+
+/* offsets.c: of a segment that is mapped */
+int offsets_load(struct evlog *s, struct segment *g, struct err *e);
+int offsets_rebuild(struct evlog *s, struct segment *g, struct err *e);
+void offsets_drop(struct segment *g);
+/* The file for a segment of that size from which `gone` events were removed. */
+int segment_write_offsets(struct evlog *s, uint64_t base, const uint32_t *offset, size_t n,
+                          uint64_t size, uint64_t gone, struct err *e);
 
 /* index.c */
 int index_load(struct evlog *s, enum run_family family, struct err *e);
@@ -224,10 +246,22 @@ void lookup_warm(struct evlog *s, const uint64_t *keys, size_t n, unsigned depth
 int store_newest(struct evlog *s, struct span stream, uint64_t at_most, struct frame *f,
                  struct err *e);
 
+/* From the newest event of a stream, not a deletion, to the first one that its name shows: 1, -1.
+ */
+int store_first(struct evlog *s, struct span stream, uint64_t at_most, struct frame *f,
+                struct err *e);
+/* As evlog_each_stream(), with deletions and the key in the index. */
+typedef int head_fn(const struct frame *head, uint64_t key, void *arg, struct err *e);
+int store_each_head(struct evlog *s, uint64_t at_most, head_fn *fn, void *arg, struct err *e);
+
 /* retain.c: what is hidden of a stream whose newest version is `last`. */
 int rules_hide(struct evlog *s, struct span stream, uint32_t last, uint64_t at_most,
                struct hidden *ret, struct err *e);
 void rules_drop(struct rules *r);
+
+/* compact.c: two who put files in the place of segments would undo each other's work. */
+int compact_lock(struct evlog *s, struct err *e);
+void compact_unlock(struct evlog *s);
 
 /* roll.c */
 int store_roll(struct evlog *s, struct err *e);

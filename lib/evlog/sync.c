@@ -118,6 +118,8 @@ bool evlog_wait(struct evlog *s, uint64_t seen, int64_t timeout_ms)
 {
 	uint32_t gen = ctl_get32(&s->ctl->gen);
 
+	/* Who waits for long keeps no file from being freed. */
+	segments_check(s);
 	if (ctl_get(&s->ctl->durable) > seen)
 		return true;
 	(void)futex_wait(&s->ctl->gen, gen, timeout_ms * 1000000);

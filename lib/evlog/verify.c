@@ -157,9 +157,29 @@ static int check_events(struct verify *v, uint64_t last, bool deep)
 	return r;
 }
 
+/* Are all events there but those that were removed on purpose? */
+static int count_events(struct verify *v, const struct segment *g, const struct damage *d)
+{
+	const struct mapping *m = g->map;
+	uint64_t want = g->last - g->base + 1 - m->gone;
+	uint64_t found = 0;
+	struct frame f;
+
+	for (size_t at = FRAME_HEAD_LEN; at + FRAME_SEAL_LEN < m->size; at += f.len) {
+		/* What these bytes cost is reported where they stand. */
+		if (frame_parse_header(m->p + at, m->size - at, v->s->salt, &f) != FRAME_OK)
+			return 0;
+		found++;
+	}
+	return found == want ? 0
+	                     : report(v, FINDING_DAMAGE, d, "%llu events are there, not %llu",
+	                              (unsigned long long)found, (unsigned long long)want);
+}
+
 static int check_segment(struct verify *v, struct segment *g)
 {
 	struct evlog *s = v->s;
+	const struct mapping *m;
 	struct frame_head h;
 	struct frame_seal seal;
 	struct damage d = {.first = g->base, .last = g->last};
@@ -169,17 +189,19 @@ static int check_segment(struct verify *v, struct segment *g)
 	snprintf(d.file, sizeof(d.file), "log/%s", name);
 	if (segment_map(s, g, v->e) < 0)
 		return report(v, FINDING_DAMAGE, &d, "%.140s", v->e->msg);
-	if (!frame_get_head(g->map, g->size, &h) || h.base != g->base ||
+	m = g->map;
+	if (!frame_get_head(m->p, m->size, &h) || h.base != g->base ||
 	    memcmp(h.uuid, s->uuid, sizeof(h.uuid)) != 0)
 		return report(v, FINDING_DAMAGE, &d, "the first line is not this store's");
-	if (g->size < FRAME_HEAD_LEN + FRAME_SEAL_LEN ||
-	    frame_get_seal(g->map + g->size - FRAME_SEAL_LEN, FRAME_SEAL_LEN, s->salt, &seal) !=
+	if (m->size < FRAME_HEAD_LEN + FRAME_SEAL_LEN ||
+	    frame_get_seal(m->p + m->size - FRAME_SEAL_LEN, FRAME_SEAL_LEN, s->salt, &seal) !=
 	        FRAME_OK ||
-	    seal.first != g->base || seal.last != g->last || seal.bytes != g->size) {
-		d.offset = g->size < FRAME_SEAL_LEN ? 0 : g->size - FRAME_SEAL_LEN;
+	    seal.first != g->base || seal.last != g->last || seal.bytes != m->size ||
+	    seal.gone != h.gone) {
+		d.offset = m->size < FRAME_SEAL_LEN ? 0 : m->size - FRAME_SEAL_LEN;
 		return report(v, FINDING_SEAL, &d, "the last line is not the seal of these events");
 	}
-	return 0;
+	return m->gaps ? count_events(v, g, &d) : 0;
 }
 
 static int check_segments(struct verify *v)

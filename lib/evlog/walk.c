@@ -110,10 +110,13 @@ static int walk_segment(struct walk *w, uint32_t salt, struct err *e)
 		    at + FRAME_SEAL_LEN == w->n) {
 			w->sealed = true;
 			w->end = w->n;
+			if (w->gaps && seal.last > w->last)
+				w->last = seal.last;
 			break;
 		}
 		next = at;
-		if (frame_parse(w->p + at, w->n - at, salt, &f) != FRAME_OK || f.seq != expect) {
+		if (frame_parse(w->p + at, w->n - at, salt, &f) != FRAME_OK ||
+		    (w->gaps ? f.seq < expect : f.seq != expect)) {
 			next = tail_next_sound(w->p, w->n, at, expect - 1, salt, &f);
 			if (next == w->n)
 				break; /* torn */
@@ -127,13 +130,17 @@ static int walk_segment(struct walk *w, uint32_t salt, struct err *e)
 		at = next + f.len;
 		expect = f.seq + 1;
 		w->time_ns = f.time_ns;
-		if (f.last) {
+		/* Where events were removed, the last one of a commit may be among them. */
+		if (f.last || w->gaps) {
 			w->end = at;
 			w->last = f.seq;
 			commit_count = w->count;
 		}
 	}
 	w->count = commit_count;
+	/* Only sealed segments lose events on purpose: this one has lost its end. */
+	if (w->gaps && !w->sealed)
+		note_damage(w, w->end, w->n, w->last + 1, w->last);
 	return 0;
 }
 
@@ -141,6 +148,7 @@ int walk_file(struct evlog *s, int fd, uint64_t base, struct walk *w, struct err
 {
 	char name[SEGMENT_NAME_MAX];
 	struct frame_head h;
+	struct mapping m;
 	struct stat st;
 
 	*w = (struct walk){.base = base};
@@ -154,6 +162,9 @@ int walk_file(struct evlog *s, int fd, uint64_t base, struct walk *w, struct err
 		}
 		w->n = (size_t)st.st_size;
 	}
+	m = (struct mapping){.p = w->p, .size = w->n};
+	mapping_look(s, &m);
+	w->gaps = m.gaps;
 	if (w->n < FRAME_HEAD_LEN || !frame_get_head(w->p, w->n, &h)) {
 		note_damage(w, 0, w->n < FRAME_HEAD_LEN ? w->n : FRAME_HEAD_LEN, base, base - 1);
 	} else if (h.base != base || memcmp(h.uuid, s->uuid, sizeof(h.uuid)) != 0) {

@@ -16,6 +16,7 @@ struct walk {
 	uint64_t last; /* its last sequence; base - 1: none */
 	uint64_t time_ns;
 	bool sealed;
+	bool gaps; /* events were removed from it, so it must be sealed */
 	bool damaged;
 	struct damage where; /* the first */
 	uint64_t *at;        /* offset of each sound frame up to end, in order */

@@ -203,6 +203,7 @@ struct seen {
 	uint32_t version;
 	uint32_t crc;
 	bool deletes;
+	bool gone;
 };
 
 struct walk {
@@ -212,6 +213,7 @@ struct walk {
 	uint64_t *heads, *ids; /* hash tables of sequences */
 	size_t mask;
 	uint64_t time_ns;
+	bool shrunk; /* beginnings of streams may be gone */
 	struct err *e;
 };
 
@@ -271,6 +273,32 @@ static int wrong(const struct walk *w, const struct frame *f, const char *what)
 	               (int)f->id.len, f->id.p, what);
 }
 
+/* What is wrong with its place in the stream, or NULL; prev: the stream's event before it, or 0. */
+static const char *wrong_place(const struct walk *w, const struct frame *f, uint64_t prev,
+                               uint64_t floor)
+{
+	uint32_t want = f->version & (f->version - 1);
+	uint64_t jump = prev;
+
+	if (w->shrunk && prev == 0) {
+		/* The first one that is there. */
+		if (f->prev != 0 && !w->seen[f->prev - 1].gone)
+			return "its previous event is another stream's";
+		return f->jump != 0 && !w->seen[f->jump - 1].gone ? "it jumps over what is gone"
+		                                                  : NULL;
+	}
+	if (f->version != (prev == 0 ? 0 : w->seen[prev - 1].version + 1))
+		return "versions are not dense";
+	if (f->prev != prev)
+		return "prev is wrong";
+	while (jump != 0 && jump != floor && w->seen[jump - 1].version > want)
+		jump = w->seen[jump - 1].prev_of_stream;
+	if (w->shrunk && jump == 0)
+		return f->jump != 0 && !w->seen[f->jump - 1].gone ? "it jumps over what is gone"
+		                                                  : NULL;
+	return f->jump != jump ? "jump is wrong" : NULL;
+}
+
 static int check_frame(struct walk *w, const struct frame *f)
 {
 	struct seen x = {.stream = hash_of(f->stream, (struct span){"", 0}),
@@ -278,9 +306,14 @@ static int check_frame(struct walk *w, const struct frame *f)
 	                 .version = f->version,
 	                 .crc = crc_of(f->type, f->data),
 	                 .deletes = f->kind == FRAME_DELETED};
-	uint64_t *head, *id, prev, jump;
+	uint64_t *head, *id, prev;
+	const char *what;
 
 	make_room(w);
+	while (w->shrunk && f->seq > w->n + 1) {
+		w->seen[w->n++] = (struct seen){.gone = true};
+		make_room(w);
+	}
 	head = slot_of(w, w->heads, x.stream, false);
 	id = slot_of(w, w->ids, x.id, true);
 	prev = x.prev_of_stream = *head;
@@ -290,15 +323,9 @@ static int check_frame(struct walk *w, const struct frame *f)
 		x.floor = w->seen[prev - 1].deletes ? prev : w->seen[prev - 1].floor;
 	if (*id > x.floor)
 		return wrong(w, f, "its id is in the stream twice");
-	if (f->version != (prev == 0 ? 0 : w->seen[prev - 1].version + 1))
-		return wrong(w, f, "versions are not dense");
-	if (f->prev != prev)
-		return wrong(w, f, "prev is wrong");
-	for (jump = prev;
-	     jump != x.floor && w->seen[jump - 1].version > (f->version & (f->version - 1));)
-		jump = w->seen[jump - 1].prev_of_stream;
-	if (f->jump != jump)
-		return wrong(w, f, "jump is wrong");
+	what = wrong_place(w, f, prev, x.floor);
+	if (what != NULL)
+		return wrong(w, f, what);
 	if (f->time_ns < w->time_ns)
 		return wrong(w, f, "its time is before that of the event before it");
 	w->time_ns = f->time_ns;
@@ -325,10 +352,23 @@ static int walk_store(struct walk *w)
 			r = -1;
 	}
 	scan_free(sc);
-	if (r == 0 && w->n != last)
+	if (r == 0 && (w->shrunk ? w->n > last : w->n != last))
 		return err_set(w->e, EILSEQ, "%llu events are durable, %zu are there",
 		               (unsigned long long)last, w->n);
 	return r;
+}
+
+/* Only of the beginning of a stream: its newest event is there, and has a higher version. */
+static bool is_gone(const struct walk *w, const struct acked *k)
+{
+	const struct span stream = {k->stream, strlen(k->stream)};
+	uint64_t at = *slot_of(w, w->heads, hash_of(stream, (struct span){"", 0}), false);
+
+	if (k->seq > w->n || !w->seen[k->seq - 1].gone || at == 0)
+		return false;
+	while (w->seen[at - 1].prev_of_stream != 0)
+		at = w->seen[at - 1].prev_of_stream;
+	return w->seen[at - 1].version > k->version;
 }
 
 static int check_acked(const struct walk *w, const struct acks *a)
@@ -338,7 +378,9 @@ static int check_acked(const struct walk *w, const struct acks *a)
 		struct span stream = {k->stream, strlen(k->stream)};
 		const char *why = NULL;
 
-		if (k->seq == 0 || k->seq > w->n)
+		if (w->shrunk && is_gone(w, k))
+			continue;
+		if (k->seq == 0 || k->seq > w->n || w->seen[k->seq - 1].gone)
 			why = "is not in the log";
 		else if (w->seen[k->seq - 1].stream != hash_of(stream, (struct span){"", 0}) ||
 		         w->seen[k->seq - 1].id !=
@@ -389,7 +431,7 @@ static int check_next(struct evlog *s, struct err *e)
 
 int evlog_check_store(struct evlog *s, const struct acks *a, unsigned checks, struct err *e)
 {
-	struct walk w = {.s = s, .e = e};
+	struct walk w = {.s = s, .e = e, .shrunk = (checks & CHECK_SHRUNK) != 0};
 	int r = walk_store(&w);
 
 	if (r == 0)

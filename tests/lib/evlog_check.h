@@ -66,7 +66,8 @@ enum {
 	CHECK_DEEP = 1,    /* evlog_verify(deep) finds no fault */
 	CHECK_APPEND = 2,  /* one more append works, and is there */
 	CHECK_NO_LOSS = 4, /* nobody says that acknowledged events are lost */
-	CHECK_ALL = 7
+	CHECK_ALL = 7,
+	CHECK_SHRUNK = 8 /* of each stream a beginning may be gone, also of what was acknowledged */
 };
 
 /*

@@ -22,23 +22,9 @@ void model_must(struct model *m, int r)
 		fail_msg("%s", m->e.msg);
 }
 
-/* Memory, as these are many small files; nothing here needs a disk. */
-static char *fast_dir(void)
-{
-	struct stat st;
-
-	if (stat("/dev/shm", &st) == 0 && S_ISDIR(st.st_mode) && access("/dev/shm", W_OK) == 0) {
-		char path[] = "/dev/shm/shoal-test-XXXXXX";
-
-		if (mkdtemp(path) != NULL)
-			return strdup(path);
-	}
-	return tmp_dir_new();
-}
-
 struct model model_begin(void)
 {
-	struct model m = {.root = fast_dir()};
+	struct model m = {.root = tmp_dir_new_fast()};
 
 	assert_non_null(m.root);
 	snprintf(m.from, sizeof(m.from), "%s/from", m.root);
@@ -94,6 +80,27 @@ struct model model_small(void)
 	model_put(&m, s, "a=2", true);
 	model_put(&m, s, "b=2*150 d=0 a=3 d=1", true);
 	model_put(&m, s, "c=1", true);
+	evlog_close(s);
+	return m;
+}
+
+/*
+ * Four sealed segments and the active one.  Streams a (deleted, goes on), b (deleted for good) and
+ * d (deleted) lose most of what they have; c and e keep all.
+ */
+struct model model_shrinkable(void)
+{
+	struct model m = model_begin();
+	struct evlog *s = model_open(&m, m.from);
+	char words[128];
+
+	for (int i = 0; i < 8; i++) {
+		snprintf(words, sizeof(words), "a=%d*1200 b=%d*1200 c=%d*1200 d=%d*2400 e=%d", i, i,
+		         i, i, i);
+		model_put(&m, s, words, true);
+	}
+	model_put(&m, s, "~a !b ~d", true);
+	model_put(&m, s, "a=1*100?none a=2 c=9", true);
 	evlog_close(s);
 	return m;
 }

@@ -38,6 +38,14 @@ void model_end(struct model *m);
 /* Two segments: 1-2, and from 3 on single and multi event commits over several streams. */
 struct model model_small(void);
 
+/*
+ * Sealed segments and the active one.  Streams a (deleted, and goes on), b (deleted for good) and d
+ * (deleted) can lose MODEL_SHRINKS events in all; c and e keep theirs.  Each commit has one event
+ * of a to e in this order.
+ */
+struct model model_shrinkable(void);
+#define MODEL_SHRINKS 25
+
 void model_must(struct model *m, int r);
 struct evlog *model_open(struct model *m, const char *dir);
 /* Did the last opening say so? */

@@ -1,5 +1,6 @@
 #include "seeded.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -33,4 +34,18 @@ uint64_t seeded_any_size(uint64_t *state)
 	uint64_t x = seeded_next(state);
 
 	return x >> seeded_next(state) % 64;
+}
+
+static bool is_set(const char *name)
+{
+	const char *v = getenv(name);
+
+	return v != NULL && *v != '\0';
+}
+
+unsigned seeded_rounds(unsigned n)
+{
+	if (is_set("SOAK"))
+		return 20 * n;
+	return is_set("SHOAL_SAN") ? (n + 9) / 10 : n;
 }

@@ -21,4 +21,7 @@ uint64_t seeded_below(uint64_t *state, uint64_t n);
 /* A number of a random size: as many small ones as large ones. */
 uint64_t seeded_any_size(uint64_t *state);
 
+/* How often to do it: n times, a tenth of it under a sanitizer, twenty times as often in soak. */
+unsigned seeded_rounds(unsigned n);
+
 #endif
