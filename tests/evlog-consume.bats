@@ -576,6 +576,29 @@ ended $code" ]
 	[ "$(sequences <got)" = "1 2 3 4 5 7 8 9" ]
 }
 
+@test "a follower ends with exit 78 when the store loses events that it has done" {
+	fill a 1 9 1
+	begin mail -f --status-fd 4 -- cat >/dev/null 2>err
+	wait_for 20 is_at 9 mail
+	truncate -s "$(offset_of 7)" "$(segment)"
+	evlog append a -q -t T <<<7 2>/dev/null
+	exits_with 78 wait "${children[0]}"
+	grep -q "has lost events" err
+	run -78 evlog consume mail -- cat
+}
+
+@test "parking waits for other writers, whatever -w says of the cursor" {
+	fill a 1 1
+	hold_lock
+	evlog consume mail -w 0 --status-fd 4 -- sh -c 'exit 65' 3>&- 4>status &
+	started $!
+	wait_for 20 grep -q batch status
+	stop "$holder"
+	wait "${children[1]}"
+	[ "$(at)" = 1 ]
+	[ "$(evlog version '$parked-mail')" = 0 ]
+}
+
 @test "on a full disk a cursor that cannot be saved is exit 74, and the batch comes again" {
 	on_small_disk 3M '
 	set -e

@@ -336,11 +336,12 @@ static void begin(struct consumer *c)
 	                         .follow = c->follow,
 	                         .skip_damaged = c->skip_damaged,
 	                         .sig = &c->sig};
+	const struct place patient = {.url = c->place.url};
 	bool is_new;
 	struct err e;
 
-	signal(SIGPIPE, SIG_IGN); /* stderr may go to a reader that goes; the work does not */
-	c->s = place_open(&c->place);
+	signal(SIGPIPE, SIG_IGN);    /* stderr may go to a reader that goes; the work does not */
+	c->s = place_open(&patient); /* -w is about the cursor: what is parked is parked */
 	c->cursor = claim_cursor(c->s, &c->place, &c->claim, &c->q, &is_new);
 	if (sig_open(&c->sig, signals, &e) < 0)
 		fail(&e);

@@ -1,6 +1,5 @@
 /* cursor: ls, set, rm and lag. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,40 +14,79 @@ const struct opt cursor_options[] = {
     {0},
 };
 
-/* ---- cursor ls */
+/* ---- All cursors, by name, then by member. */
+
+struct listed {
+	char name[CURSOR_NAME_MAX + 1];
+	struct cursor_id id;
+	bool damaged, held;
+	struct cursor_state state;
+};
 
 struct listing {
-	struct evlog *s;
-	bool json;
-	uint64_t end;
-	bool damaged;
-	struct buf out;
-	struct group group; /* of the name listed last */
-	char name[CURSOR_NAME_MAX + 1];
+	struct listed *v;
+	size_t count, cap;
+	bool damaged; /* one of them is */
 };
+
+static int add_listed(const struct cursor_id *id, const struct cursor_state *state, bool held,
+                      void *arg, struct err *e)
+{
+	struct listing *l = arg;
+	struct listed *c;
+
+	(void)e;
+	if (l->count == l->cap) {
+		l->cap = l->cap == 0 ? 16 : 2 * l->cap;
+		l->v = grow(l->v, l->cap, sizeof(*l->v));
+	}
+	c = &l->v[l->count++];
+	*c = (struct listed){.id = *id, .damaged = state == NULL, .held = held};
+	memcpy(c->name, id->name, strlen(id->name) + 1);
+	if (state != NULL)
+		c->state = *state;
+	l->damaged = l->damaged || state == NULL;
+	return 0;
+}
+
+static void load(struct listing *l, struct evlog *s)
+{
+	struct err e;
+
+	*l = (struct listing){0};
+	if (cursor_each(s, add_listed, l, &e) < 0)
+		fail(&e);
+	for (size_t i = 0; i < l->count; i++)
+		l->v[i].id.name = l->v[i].name; /* the array has stopped moving */
+}
+
+/* A plain cursor with members behind it. */
+static bool is_of_group(const struct listing *l, size_t i)
+{
+	return l->v[i].id.members == 0 && i + 1 < l->count &&
+	       strcmp(l->v[i].name, l->v[i + 1].name) == 0;
+}
 
 static uint64_t lag_of(uint64_t end, uint64_t sequence)
 {
 	return end > sequence ? end - sequence : 0;
 }
 
-static const char *state_word(struct listing *l, const struct cursor_id *id,
-                              const struct cursor_state *state, bool held)
+/* ---- cursor ls */
+
+static const char *state_word(const struct listing *l, size_t i, struct evlog *s)
 {
-	if (state == NULL)
+	const struct listed *c = &l->v[i];
+
+	if (c->damaged)
 		return "damaged";
-	if (!cursor_fits_log(l->s, state))
+	if (!cursor_fits_log(s, &c->state))
 		return "lost";
-	if (id->members == 0) {
-		if (strcmp(l->name, id->name) != 0)
-			group_find(l->s, id->name, &l->group);
-		memcpy(l->name, id->name, strlen(id->name) + 1);
-		if (l->group.members > 0)
-			return "group";
-	}
-	if (state->tries > 0)
+	if (is_of_group(l, i))
+		return "group";
+	if (c->state.tries > 0)
 		return "retrying";
-	return held ? "active" : "idle";
+	return c->held ? "active" : "idle";
 }
 
 static void put_time(struct buf *b, int64_t ns)
@@ -59,19 +97,20 @@ static void put_time(struct buf *b, int64_t ns)
 	buf_add(b, time, sizeof(time));
 }
 
-static void put_json(struct listing *l, const char *name, const struct cursor_state *st, bool held,
-                     const char *word)
+static void put_json(struct buf *b, const struct listed *c, uint64_t end, const char *word)
 {
-	struct buf *b = &l->out;
+	const struct cursor_state *st = &c->state;
+	char name[CURSOR_TEXT_MAX];
 
+	cursor_id_text(name, &c->id);
 	buf_add_char(b, '{');
 	json_out_key(b, "name");
 	json_out_string(b, name, strlen(name));
-	if (st != NULL) {
+	if (!c->damaged) {
 		json_out_key(b, "sequence");
 		json_out_seq(b, st->sequence);
 		json_out_key(b, "lag");
-		json_out_u64_string(b, lag_of(l->end, st->sequence));
+		json_out_u64_string(b, lag_of(end, st->sequence));
 		json_out_key(b, "selector");
 		json_out_string(b, st->selector, strlen(st->selector));
 		json_out_key(b, "time");
@@ -84,51 +123,43 @@ static void put_json(struct listing *l, const char *name, const struct cursor_st
 		json_out_string(b, st->program, strlen(st->program));
 	}
 	json_out_key(b, "held");
-	buf_add_str(b, held ? "true" : "false");
+	buf_add_str(b, c->held ? "true" : "false");
 	json_out_key(b, "state");
 	json_out_string(b, word, strlen(word));
 	buf_add_str(b, "}\n");
 }
 
-static int put_cursor(const struct cursor_id *id, const struct cursor_state *st, bool held,
-                      void *arg, struct err *e)
+static void put_plain(struct buf *b, const struct listed *c, uint64_t end, const char *word)
 {
-	struct listing *l = arg;
-	const char *word = state_word(l, id, st, held);
-	struct buf *b = &l->out;
 	char name[CURSOR_TEXT_MAX];
 
-	cursor_id_text(name, id);
-	l->damaged = l->damaged || st == NULL;
-	if (l->json) {
-		put_json(l, name, st, held, word);
-	} else if (st == NULL) {
+	cursor_id_text(name, &c->id);
+	if (c->damaged) {
 		buf_printf(b, "%s\t-\t-\t-\t-\t%s\n", name, word);
-	} else {
-		buf_printf(b, "%s\t%020ju\t%ju\t%s\t", name, (uintmax_t)st->sequence,
-		           (uintmax_t)lag_of(l->end, st->sequence), st->selector);
-		put_time(b, st->time_ns);
-		buf_printf(b, "\t%s\n", word);
+		return;
 	}
-	return buf_ok(b, e);
+	buf_printf(b, "%s\t%020ju\t%ju\t%s\t", name, (uintmax_t)c->state.sequence,
+	           (uintmax_t)lag_of(end, c->state.sequence), c->state.selector);
+	put_time(b, c->state.time_ns);
+	buf_printf(b, "\t%s\n", word);
 }
 
 static int list(struct evlog *s, bool json)
 {
-	struct listing *l = tool_alloc(1, sizeof(*l));
+	uint64_t end = evlog_durable(s);
+	struct buf b = {0};
+	struct listing l;
 	struct err e;
-	int status;
 
-	l->s = s;
-	l->json = json;
-	l->end = evlog_durable(s);
-	if (cursor_each(s, put_cursor, l, &e) < 0)
+	load(&l, s);
+	for (size_t i = 0; i < l.count; i++)
+		(json ? put_json : put_plain)(&b, &l.v[i], end, state_word(&l, i, s));
+	if (buf_ok(&b, &e) < 0)
 		fail(&e);
-	tool_write(l->out.data, l->out.len);
-	status = l->damaged ? STATUS_DAMAGED : TOOL_OK;
-	buf_done(&l->out);
-	free(l);
-	return status;
+	tool_write(b.data, b.len);
+	buf_done(&b);
+	free(l.v);
+	return l.damaged ? STATUS_DAMAGED : TOOL_OK;
 }
 
 /* ---- cursor set, rm: a plain name stands for its members, too. */
@@ -236,11 +267,26 @@ struct lags {
 	struct evlog *s;
 	uint64_t end, max;
 	bool over, damaged, lost;
-	struct group group;
-	char name[CURSOR_NAME_MAX + 1]; /* whose lag was printed last */
 };
 
-static void count_lag(struct lags *l, const struct cursor_id *id, uint64_t sequence)
+/* Of a cursor that stops its consumer the lag, often 0, says nothing. */
+static void warn_of(struct lags *l, const struct listed *c)
+{
+	char text[CURSOR_TEXT_MAX];
+
+	cursor_id_text(text, &c->id);
+	if (c->damaged) {
+		tool_warn("cursor '%s': neither of its slots is sound", text);
+		l->damaged = true;
+	} else if (!cursor_fits_log(l->s, &c->state)) {
+		tool_warn("cursor '%s' is at %ju, and the store has lost that event; 'evlog cursor "
+		          "set %s SEQUENCE' says where to go on",
+		          text, (uintmax_t)c->state.sequence, c->name);
+		l->lost = true;
+	}
+}
+
+static void print_lag(struct lags *l, const struct cursor_id *id, uint64_t sequence)
 {
 	uint64_t lag = lag_of(l->end, sequence);
 	char text[CURSOR_TEXT_MAX];
@@ -250,100 +296,73 @@ static void count_lag(struct lags *l, const struct cursor_id *id, uint64_t seque
 	l->over = l->over || lag > l->max;
 }
 
-/* Of a cursor that stops its consumer the lag, often 0, says nothing. */
-static void warn_of(struct lags *l, const struct cursor_id *id, const struct cursor_state *state)
+/* A line for each member, also for one that was never there. */
+static void print_group(struct lags *l, const char *name)
 {
-	char text[CURSOR_TEXT_MAX];
+	struct group g;
 
-	cursor_id_text(text, id);
-	if (state == NULL) {
-		tool_warn("cursor '%s': neither of its slots is sound", text);
-		l->damaged = true;
-	} else if (!cursor_fits_log(l->s, state)) {
-		tool_warn("cursor '%s' is at %ju, and the store has lost that event; 'evlog cursor "
-		          "set %s SEQUENCE' says where to go on",
-		          text, (uintmax_t)state->sequence, id->name);
-		l->lost = true;
+	group_find(l->s, name, &g);
+	for (uint32_t k = 1; k <= g.members; k++)
+		print_lag(l, &(struct cursor_id){name, k, g.members}, g.sequence[k - 1]);
+}
+
+static void lag_of_all(struct lags *l, const struct listing *all)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		const struct listed *c = &all->v[i];
+
+		warn_of(l, c);
+		if (i > 0 && strcmp(c->name, c[-1].name) == 0)
+			continue;
+		if (c->id.members > 0 || is_of_group(all, i))
+			print_group(l, c->name);
+		else if (!c->damaged)
+			print_lag(l, &c->id, c->state.sequence);
 	}
 }
 
-/* A line for each cursor, and for each member that has never been there. */
-static int print_lags(const struct cursor_id *id, const struct cursor_state *state, bool held,
-                      void *arg, struct err *e)
+static const struct listed *find_listed(const struct listing *all, const struct cursor_id *id)
 {
-	struct lags *l = arg;
-
-	(void)held;
-	(void)e;
-	warn_of(l, id, state);
-	if (strcmp(l->name, id->name) == 0)
-		return 0;
-	memcpy(l->name, id->name, strlen(id->name) + 1);
-	group_find(l->s, id->name, &l->group);
-	if (l->group.members == 0 && state != NULL)
-		count_lag(l, id, state->sequence);
-	for (uint32_t k = 1; k <= l->group.members; k++)
-		count_lag(l, &(struct cursor_id){id->name, k, l->group.members},
-		          l->group.sequence[k - 1]);
-	return 0;
+	for (size_t i = 0; i < all->count; i++)
+		if (strcmp(all->v[i].name, id->name) == 0 && all->v[i].id.member == id->member &&
+		    all->v[i].id.members == id->members)
+			return &all->v[i];
+	return NULL;
 }
 
-static int warn_of_member(const struct cursor_id *id, const struct cursor_state *state, bool held,
-                          void *arg, struct err *e)
+static void lag_of_one(struct lags *l, const struct listing *all, const struct cursor_id *id)
 {
-	struct lags *l = arg;
-
-	(void)held;
-	(void)e;
-	if (strcmp(l->name, id->name) == 0)
-		warn_of(l, id, state);
-	return 0;
-}
-
-static void print_lag(struct lags *l, const struct cursor_id *id)
-{
-	struct cursor_state state;
-	uint64_t sequence;
+	const struct listed *c = find_listed(all, id);
+	struct group g = {0};
 	uint64_t lag;
-	struct err e;
 
-	group_find(l->s, id->name, &l->group);
-	if (id->members == 0 && l->group.members > 0) {
-		snprintf(l->name, sizeof(l->name), "%s", id->name);
-		if (cursor_each(l->s, warn_of_member, l, &e) < 0)
-			fail(&e);
-		sequence = group_lowest(&l->group);
-	} else {
-		int found = cursor_read(l->s, id, &state, &e);
-
-		if (found < 0)
-			fail(&e);
-		if (found == 0)
-			tool_dief(TOOL_NO, "there is no cursor '%s'", id->name);
-		warn_of(l, id, &state);
-		sequence = state.sequence;
-	}
-	lag = lag_of(l->end, sequence);
+	if (id->members == 0)
+		group_find(l->s, id->name, &g);
+	if (c == NULL && g.members == 0)
+		tool_dief(TOOL_NO, "there is no cursor '%s'", id->name);
+	for (size_t i = 0; i < all->count; i++)
+		if (&all->v[i] == c || (g.members > 0 && strcmp(all->v[i].name, id->name) == 0))
+			warn_of(l, &all->v[i]);
+	if (l->damaged)
+		return;
+	lag = lag_of(l->end, g.members > 0 ? group_lowest(&g) : c->state.sequence);
 	tool_printf("%ju\n", (uintmax_t)lag);
 	l->over = lag > l->max;
 }
 
+/* Of all for NULL. */
 static int lag(struct evlog *s, const struct cursor_id *id, uint64_t max)
 {
-	struct lags *l = tool_alloc(1, sizeof(*l));
-	struct err e;
-	int status;
+	struct lags l = {.s = s, .end = evlog_durable(s), .max = max};
+	struct listing all;
 
-	l->s = s;
-	l->max = max;
-	l->end = evlog_durable(s);
+	load(&all, s);
 	if (id != NULL)
-		print_lag(l, id);
-	else if (cursor_each(s, print_lags, l, &e) < 0)
-		fail(&e);
-	status = l->damaged ? STATUS_DAMAGED : l->lost ? TOOL_CONFIG : l->over ? TOOL_NO : TOOL_OK;
-	free(l);
-	return status;
+		lag_of_one(&l, &all, id);
+	else
+		lag_of_all(&l, &all);
+	free(all.v);
+	return l.damaged ? STATUS_DAMAGED : l.lost ? TOOL_CONFIG : l.over ? TOOL_NO : TOOL_OK;
 }
 
 /* ---- The verb. */

@@ -166,6 +166,18 @@ static void fill(struct feed *f, struct feed_batch *b)
 	}
 }
 
+/* What follows would get sequences that we have passed: nobody may go on as if nothing was. */
+static void check_end(struct feed *f)
+{
+	if (f->over != FEED_END || f->end >= f->passed)
+		return;
+	f->over = FEED_FAILED;
+	err_set(&f->why, EVLOG_FOREIGN,
+	        "the store ends at %ju now, before %ju, which was read: it has lost events; begin "
+	        "again",
+	        (uintmax_t)f->end, (uintmax_t)f->passed);
+}
+
 /* Until a deadline, at most a slice. */
 static int64_t wait_ms(int64_t deadline_ns, int64_t now_ns)
 {
@@ -184,6 +196,7 @@ enum feed_result feed_next(struct feed *f, struct feed_batch *b, int64_t deadlin
 
 		if (f->spec.follow)
 			f->end = evlog_durable(f->s);
+		check_end(f);
 		fill(f, b);
 		if (buf_ok(&b->text, e) < 0 || buf_ok(&b->names, e) < 0)
 			return FEED_FAILED;
@@ -196,9 +209,9 @@ enum feed_result feed_next(struct feed *f, struct feed_batch *b, int64_t deadlin
 		if (has_signal(f))
 			return FEED_SIGNAL;
 		now = clock_mono_ns();
-		if (f->passed == f->end && (!f->spec.follow || now >= deadline_ns))
+		if (f->passed >= f->end && (!f->spec.follow || now >= deadline_ns))
 			return FEED_END;
-		if (f->passed == f->end)
+		if (f->passed >= f->end)
 			(void)evlog_wait(f->s, f->end, wait_ms(deadline_ns, now));
 	}
 }

@@ -256,7 +256,7 @@ static uint64_t time_of_event(struct evlog *s, uint64_t seq)
 	if (seq == 0 || seq > evlog_durable(s) || store_refresh(s, &ignored) < 0 ||
 	    store_header(s, seq, &f, &ignored) <= 0)
 		return 0;
-	return f.kind == FRAME_EVENT ? f.time_ns : 0;
+	return frame_is_event(&f) ? f.time_ns : 0;
 }
 
 /* A failed sync is final, and a slot that was written in part is worth nothing. */
