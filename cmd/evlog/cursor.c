@@ -312,7 +312,7 @@ static void lag_of_all(struct lags *l, const struct listing *all)
 		const struct listed *c = &all->v[i];
 
 		warn_of(l, c);
-		if (i > 0 && strcmp(c->name, c[-1].name) == 0)
+		if (i > 0 && strcmp(c->name, all->v[i - 1].name) == 0)
 			continue;
 		if (c->id.members > 0 || is_of_group(all, i))
 			print_group(l, c->name);
@@ -343,7 +343,7 @@ static void lag_of_one(struct lags *l, const struct listing *all, const struct c
 	for (size_t i = 0; i < all->count; i++)
 		if (&all->v[i] == c || (g.members > 0 && strcmp(all->v[i].name, id->name) == 0))
 			warn_of(l, &all->v[i]);
-	if (l->damaged)
+	if (l->damaged || (c == NULL && g.members == 0))
 		return;
 	lag = lag_of(l->end, g.members > 0 ? group_lowest(&g) : c->state.sequence);
 	tool_printf("%ju\n", (uintmax_t)lag);
