@@ -393,6 +393,13 @@ spoil_state() {
 	[ "$(find s/snap -type f -printf '%m\n')" = 600 ]
 }
 
+@test "snapshots of a shared store are for its group, whatever the umask" {
+	evlog init --shared
+	(umask 077 && fill a 1 40 && evlog fold a -e sum.jq --snapshot-every 10)
+	[ "$(find s/snap -type d -printf '%m\n')" = 2770 ]
+	[ "$(find s/snap -type f -printf '%m\n')" = 660 ]
+}
+
 @test "snapshot ls lists them by stream, rm removes those of a stream or a prefix" {
 	for stream in b a aa; do
 		fill $stream 1 40

@@ -87,8 +87,12 @@ static int make_dir(const struct evlog *s, struct err *e)
 
 	if (dir >= 0 || e->code != ENOENT)
 		return dir;
-	if (s->io->mkdirat(s->dir, DIR_NAME, s->mode == 0660 ? 02770 : 0700) < 0 && errno != EEXIST)
-		return err_sys(e, "make '" DIR_NAME "'");
+	if (s->io->mkdirat(s->dir, DIR_NAME, 0700) < 0) {
+		if (errno != EEXIST)
+			return err_sys(e, "make '" DIR_NAME "'");
+	} else if (s->mode == 0660 && fchmodat(s->dir, DIR_NAME, 02770, 0) < 0) {
+		return err_sys(e, "make '" DIR_NAME "'"); /* the umask shall not matter */
+	}
 	return open_dir(s, e);
 }
 
