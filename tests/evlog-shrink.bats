@@ -236,6 +236,21 @@ teardown() { evlog_teardown; }
 	[ "$(evlog -s new read a -o data | digits)" = "8 9" ]
 }
 
+@test "a rule for a prefix with $ bounds the store's own streams, but not the rules" {
+	echo 'def init: 0; def evolve($e): . + 1;' >count.jq
+	for id in 1 2 3; do
+		evlog handle a -q -e count.jq -i "$id" -- echo '{"type":"T"}' 2>/dev/null
+	done
+	evlog retain a --max-count 2
+	evlog retain '$*' --max-count 1
+	[ "$(evlog read '$handled-a' | wc -l)" -eq 1 ]
+	[ "$(evlog read a | wc -l)" -eq 2 ]
+	[ "$(evlog retain | wc -l)" -eq 2 ]
+	evlog compact >/dev/null
+	[ "$(evlog retain | wc -l)" -eq 2 ]
+	[ "$(evlog read '$handled-a' -o tsv | cut -f 5)" = 3 ]
+}
+
 @test "retain refuses what makes no sense" {
 	fill a 1 1
 	for words in "--max-count 1" "--none" "a --max-count 0" "a --none --max-count 1" \

@@ -188,6 +188,20 @@ static int refresh(struct evlog *s, uint64_t at_most, struct err *e)
 	return 0;
 }
 
+/*
+ * A prefix that begins with '$' is about the store's own streams, which only rules may select so:
+ * "$handled-*" bounds the marks of commands.  The rules themselves are beyond all of them.
+ */
+static bool takes(struct span selector, struct span stream)
+{
+	if (span_is(stream, (struct span){RETAIN_STREAM, sizeof(RETAIN_STREAM) - 1}))
+		return false;
+	if (selector.len > 1 && selector.p[0] == '$' && selector.p[selector.len - 1] == '*')
+		return stream.len >= selector.len - 1 &&
+		       memcmp(stream.p, selector.p, selector.len - 1) == 0;
+	return evlog_selects(selector, stream);
+}
+
 int rules_hide(struct evlog *s, struct span stream, uint32_t last, uint64_t at_most,
                struct hidden *ret, struct err *e)
 {
@@ -198,7 +212,7 @@ int rules_hide(struct evlog *s, struct span stream, uint32_t last, uint64_t at_m
 		const struct retain_rule *r = &s->rules.v[i].rule;
 		uint64_t now = s->now_ns > 0 ? (uint64_t)s->now_ns : 0;
 
-		if (!evlog_selects(r->selector, stream))
+		if (!takes(r->selector, stream))
 			continue;
 		if (r->max_count > 0 && last >= r->max_count &&
 		    ret->below < last + 1 - r->max_count)
