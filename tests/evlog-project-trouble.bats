@@ -145,7 +145,13 @@ release_db() {
 	evlog consume mail -- cat >/dev/null
 	run -78 --separate-stderr evlog project mail -j p.jq --into file:m
 	[[ $stderr == *"'mail' is the name of a consumer"* ]]
+	evlog consume team --group 1/2 -- cat >/dev/null
+	run -78 evlog project team -j p.jq --into file:m
 	[ ! -e m ]
+	f
+	run -78 --separate-stderr evlog consume f -- cat
+	[[ $stderr == *"'f' is the name of a projection"* ]]
+	run -78 evlog consume f --group 1/2 -- cat
 }
 
 # --- making it anew ---
@@ -325,7 +331,7 @@ release_db() {
 	wait_for 20 at 3
 	kill -9 "$(pgrep -P "$pid" -x jq)"
 	fill a 4 6
-	exits_with 65 wait "$pid"
+	exits_with 65 wait "$pid" 2>/dev/null
 	p
 	right
 }

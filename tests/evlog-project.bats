@@ -246,6 +246,13 @@ teardown() { evlog_teardown; }
 	DROP TABLE evlog_projection|[]|evlog's own
 	SELECT load_extension('x')|[]|not authorized
 	INSERT OR ROLLBACK INTO t(id) VALUES('a')|[]|constraint failed
+	ALTER TABLE evlog_projection RENAME TO x|[]|evlog's own
+	CREATE INDEX i ON evlog_projection(store)|[]|evlog's own
+	CREATE TRIGGER x AFTER INSERT ON evlog_projection BEGIN SELECT 1; END|[]|evlog's own
+	REPLACE INTO evlog_projection(name) VALUES('x')|[]|evlog's own
+	UPDATE sqlite_master SET sql=''|[]|may not be modified
+	VACUUM|[]|VACUUM
+	DETACH main|[]|ATTACH
 	SELECT 'x' FROM \"nowhere\"|[]|no such table
 	SELECT \"nowhere\"|[]|no such column
 	END
@@ -256,6 +263,18 @@ teardown() { evlog_teardown; }
 
 # --- programs ---
 
+@test "a trigger that the program makes is bound by the same rules" {
+	cat >s.jq <<-'END'
+	if .data.n == 1 then {sql: "CREATE TRIGGER x AFTER INSERT ON t BEGIN
+	    UPDATE evlog_projection SET sequence = 99; END"}
+	else {upsert: "t", key: {id: "x"}} end
+	END
+	fill a 1 2
+	run -65 --separate-stderr evlog project m -j s.jq --into sqlite:m.db --schema t.sql
+	[[ $stderr == *"sequence 2 of stream 'a': s.jq: output 1: the table evlog_projection is"* ]]
+	[ "$(position)" -eq 1 ]
+}
+
 @test "a changed program is refused until --accept or --rebuild" {
 	fill a 1 3
 	p
@@ -264,6 +283,8 @@ teardown() { evlog_teardown; }
 	run -78 --separate-stderr p
 	[[ $stderr == *"the program is another one"*"--rebuild"* ]]
 	[ "$(position)" -eq 3 ]
+	echo '{' >bad.jq
+	run -65 evlog project m -j bad.jq --into sqlite:m.db --accept
 	p --accept
 	[ "$(rows)" = "a 5 15 23" ]
 	p

@@ -178,9 +178,18 @@ void claim_check_log(struct evlog *s, const struct cursor_id *id, const struct c
 	          id->name, (uintmax_t)state->sequence, id->name);
 }
 
+/* One name has one cursor: that of a projection is none for a consumer. */
+static void check_program(const struct cursor_id *id, const struct cursor_state *state)
+{
+	if (strcmp(state->program, "-") != 0)
+		tool_dief(TOOL_CONFIG, "'%s' is the name of a projection; use another one",
+		          id->name);
+}
+
 static void check_selector(const struct cursor_id *id, const struct cursor_state *state,
                            const char *selector)
 {
+	check_program(id, state);
 	if (strcmp(state->selector, "-") == 0 || strcmp(state->selector, selector) == 0)
 		return;
 	tool_dief(TOOL_CONFIG,

@@ -44,7 +44,7 @@ enum target_kind target_parse(const char *into, const char **ret_rest)
 	tool_usage("target '%s' is none of sqlite:DB, file:DIR, cmd:COMMAND", into);
 }
 
-/* Symbolic links in its directory are followed; what it is itself may not be there yet. */
+/* Symbolic links are followed; what it is itself may not be there yet. */
 void target_path(const char *path, struct buf *ret)
 {
 	char real[PATH_MAX];
@@ -52,6 +52,10 @@ void target_path(const char *path, struct buf *ret)
 	char *copy;
 	char *slash;
 
+	if (realpath(path, real) != NULL) {
+		buf_add(ret, real, strlen(real) + 1);
+		return;
+	}
 	while (len > 1 && path[len - 1] == '/')
 		len--;
 	copy = strndup(path, len);

@@ -158,8 +158,9 @@ static int start_program(struct project *p)
 	if (p->map.running || mapper_start(&p->map, &p->sig, &e) == 0)
 		return PROJECT_ON;
 	tool_warn("%s: %s", p->map.file, e.msg);
-	return e.code == PROC_NOT_FOUND || e.code == PROC_NOT_EXECUTABLE ? proc_status_of(&e)
-	                                                                 : status_of(&e);
+	if (e.code == PROC_NOT_FOUND || e.code == PROC_NOT_EXECUTABLE)
+		return proc_status_of(&e);
+	return e.code == E2BIG ? TOOL_DATA : status_of(&e);
 }
 
 /*
@@ -177,9 +178,13 @@ static int map(struct project *p, struct round *r)
 	while (!whole && p->signal == 0) {
 		enum coproc_result got =
 		    mapper_take(&p->map, &r->batch, &r->mapped, &whole, deadline, &e);
-		int status =
-		    got == COPROC_READY ? PROJECT_ON : project_waited(p, got, p->map.file, &e);
+		int status;
 
+		/* Lines that jq had not let go of yet are lost with it. */
+		if (got == COPROC_FAILED && r->mapped.count < r->batch.count)
+			err_wrap(&e, "at sequence %ju or behind it",
+			         (uintmax_t)r->batch.events[r->mapped.count].seq);
+		status = got == COPROC_READY ? PROJECT_ON : project_waited(p, got, p->map.file, &e);
 		if (status != PROJECT_ON)
 			return status;
 		if (++lines % POKE_LINES == 0 && p->target != NULL)

@@ -162,11 +162,11 @@ bool project_take_signals(struct project *p)
 	struct sig_got got;
 
 	while (sig_next(&p->sig, &got) > 0) {
-		if (p->signal != 0)
-			return true;
-		p->signal = got.signal;
+		p->at_once = p->at_once || p->signal != 0;
+		if (p->signal == 0)
+			p->signal = got.signal;
 	}
-	return false;
+	return p->at_once;
 }
 
 int64_t project_deadline(const struct project *p)
@@ -178,13 +178,14 @@ int project_waited(struct project *p, enum coproc_result r, const char *who, con
 {
 	switch (r) {
 	case COPROC_TIMEOUT:
+		p->at_once = true;
 		tool_warn("%s needs longer than --timeout for a batch", who);
 		return TOOL_TIMEOUT;
 	case COPROC_SIGNAL:
 		return project_take_signals(p) ? TOOL_SIGNAL + p->signal : PROJECT_ON;
 	default:
 		tool_warn("%s: %s", who, e->msg);
-		return status_of(e);
+		return e->code == EMSGSIZE ? TOOL_DATA : status_of(e);
 	}
 }
 
@@ -285,12 +286,15 @@ int project_settle(struct project *p)
 	return status;
 }
 
-/* One name has one cursor: that of a consumer is none for us. */
+/* One name has one cursor: that of a consumer, or of a group of them, is none for us. */
 static void check_cursor(const struct project *p)
 {
 	const struct cursor_state *state = cursor_state(p->cursor);
+	struct group g = {.has_plain = false};
 
-	if (strcmp(state->program, "-") == 0 && strcmp(state->selector, "-") != 0)
+	group_find(p->s, p->name, &g);
+	if (g.members > 0 ||
+	    (strcmp(state->program, "-") == 0 && strcmp(state->selector, "-") != 0))
 		tool_dief(TOOL_CONFIG, "'%s' is the name of a consumer; use another one", p->name);
 }
 
@@ -349,15 +353,15 @@ static int check_place(const struct project *p)
 /* A program that does not compile makes no model, and is told of although there may be no event. */
 static int open_model(struct project *p, bool is_new)
 {
-	bool try_it = is_new || p->rebuild;
+	bool try_it = is_new || p->rebuild || p->accept;
 	bool there = p->kind != TARGET_CMD && access(p->path.data, F_OK) == 0;
 	int status = try_it ? pipeline_try(p) : PROJECT_ON;
 
-	if (status == PROJECT_ON && !try_it && !there)
+	if (status == PROJECT_ON && !is_new && !p->rebuild && !there)
 		status = check_place(p);
 	if (status == PROJECT_ON)
 		status = p->target->open(p);
-	if (status == PROJECT_ON && !try_it && there && p->mark.program[0] == '\0')
+	if (status == PROJECT_ON && !is_new && !p->rebuild && there && p->mark.program[0] == '\0')
 		status = check_place(p);
 	if (status != PROJECT_ON)
 		return status;

@@ -120,7 +120,8 @@ struct project {
 	struct cursor *cursor;
 	struct feed *feed;
 	struct sig sig;
-	int signal; /* the first that came; 0: none */
+	int signal;   /* the first that came; 0: none */
+	bool at_once; /* a second one came, or the time is over: wait for nobody any more */
 	int status_of_check;
 	struct mapper map;
 	struct mark mark; /* of the model, on disk */

@@ -358,10 +358,11 @@ static void close_target(struct project *p)
 	pid = own->helper.child.proc.pid;
 	if (own->helper.running) {
 		coproc_end_input(&own->helper.child);
-		while (coproc_wait(&own->helper.child, wait_deadline_ms(CLOSE_MS), &ignored) ==
-		           COPROC_SIGNAL &&
-		       !project_take_signals(p))
-			;
+		while (!p->at_once && coproc_wait(&own->helper.child, wait_deadline_ms(CLOSE_MS),
+		                                  &ignored) == COPROC_SIGNAL)
+			(void)project_take_signals(p);
+		if (!own->helper.child.proc.ended)
+			(void)coproc_stop(&own->helper.child, &ignored);
 		helper_done(&own->helper);
 		remove_built(p, pid);
 	}

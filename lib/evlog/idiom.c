@@ -69,6 +69,7 @@ static void read_string(struct reader *r, struct word *w)
 			r->p++;
 			continue;
 		}
+		r->line += r->p[1] == '\n';
 		r->p += 2;
 		if (r->p[-1] == '(' && r->depth < DEPTH_MAX) {
 			w->interpolated = true;

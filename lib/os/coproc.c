@@ -113,6 +113,10 @@ void coproc_send(struct coproc *c, const void *p, size_t n)
 	if (c->sent == c->queue.len) {
 		buf_clear(&c->queue);
 		c->sent = 0;
+	} else if (c->sent > CHUNK && c->sent > c->queue.len / 2) {
+		/* Who never has all of it sent would keep all that ever was. */
+		buf_consume(&c->queue, c->sent);
+		c->sent = 0;
 	}
 	if (!c->end_input)
 		buf_add(&c->queue, p, n);

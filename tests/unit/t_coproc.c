@@ -114,6 +114,26 @@ static void megabytes_go_through_both_pipes(void **state)
 	expect_end(&c, 0);
 }
 
+/* There is always more to send than the pipe takes: what was sent is not kept all the same. */
+static void a_queue_that_is_never_empty_does_not_grow(void **state)
+{
+	static char chunk[1 << 20];
+	struct coproc c = start("while dd bs=64k count=1 of=/dev/null 2>&1; do :; done",
+	                        (struct coproc_spec){.no_answers = true});
+	struct err e;
+
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		coproc_send(&c, chunk, sizeof(chunk));
+	for (int i = 0; i < 30; i++) {
+		while (c.queue.len - c.sent > 7 * sizeof(chunk))
+			assert_true(coproc_flush(&c, wait_deadline_ms(1), &e) >= COPROC_TIMEOUT);
+		coproc_send(&c, chunk, sizeof(chunk));
+	}
+	assert_true(c.queue.cap <= 32 * sizeof(chunk));
+	coproc_done(&c);
+}
+
 static void a_child_that_does_not_read_is_no_error(void **state)
 {
 	struct coproc c = start("exec <&-; echo here; exit 7", (struct coproc_spec){0});
@@ -321,6 +341,7 @@ int main(void)
 	    cmocka_unit_test(a_dialogue_of_lines),
 	    cmocka_unit_test(answers_without_a_line_end_are_a_line),
 	    cmocka_unit_test(megabytes_go_through_both_pipes),
+	    cmocka_unit_test(a_queue_that_is_never_empty_does_not_grow),
 	    cmocka_unit_test(a_child_that_does_not_read_is_no_error),
 	    cmocka_unit_test(a_deadline_ends_a_wait_and_nothing_is_lost),
 	    cmocka_unit_test(a_line_over_the_limit_is_an_error),

@@ -232,6 +232,36 @@ static void all_poison_of_a_batch_is_found_when_asked_for(void **state)
 	expect_file(f, "orders/b.json", NULL);
 }
 
+/* Rows of earlier batches are in memory, or, over a limit, in their files again. */
+static void a_model_is_built_without_its_files_until_it_is_finished(void **state)
+{
+	struct fixture *f = *state;
+	struct rowdir_config cfg = config();
+	struct mark mark = mark_at(7);
+	struct err e;
+	char *why[8];
+
+	rowdir_close(f->d);
+	cfg.building = true;
+	f->d = rowdir_open(f->path, &cfg, &f->mark, &e);
+	assert_non_null(f->d);
+	apply(f, 1, false, LINES(UP("a", ",\"add\":{\"n\":1}"), UP("b", "")), NULL);
+	assert_int_equal(apply(f, 3, false, LINES(UP("a", ",\"add\":{\"n\":1}"), "[3]"), why), 1);
+	free(why[1]);
+	apply(f, 3, false, LINES(UP("a", ",\"add\":{\"n\":1}"), DEL("b"), UP("c", "")), NULL);
+	apply(f, 6, false, LINES(DEL("c"), DEL("a"), UP("a", ",\"add\":{\"n\":5}")), NULL);
+	expect_file(f, "orders/a.json", NULL);
+	assert_int_equal(rowdir_finish(f->d, &mark, &e), 0);
+	expect_file(f, "orders/a.json", "{\"id\":\"a\",\"n\":5" SEQ(8));
+	expect_file(f, "orders/b.json", NULL);
+	expect_file(f, "orders/c.json", NULL);
+	apply(f, 9, false, LINES(UP("a", ",\"add\":{\"n\":1}")), NULL);
+	assert_int_equal(rowdir_finish(f->d, &mark, &e), 0);
+	open_again(f);
+	assert_int_equal(f->mark.sequence, 7);
+	expect_file(f, "orders/a.json", "{\"id\":\"a\",\"n\":6" SEQ(9));
+}
+
 static void expect_refusal(const struct fixture *f, const struct rowdir_config *cfg, int code,
                            const char *part)
 {
@@ -359,6 +389,7 @@ int main(void)
 	    T(events_that_a_row_has_seen_do_nothing_to_it),
 	    T(poison_undoes_all_of_its_batch),
 	    T(all_poison_of_a_batch_is_found_when_asked_for),
+	    T(a_model_is_built_without_its_files_until_it_is_finished),
 	    T(a_model_has_one_owner),
 	    T(a_directory_with_other_files_is_no_place_for_a_model),
 	    T(damage_is_seen),

@@ -296,6 +296,9 @@ void model_publish(struct model *m)
 	unlink(m->build_path);
 	left_over = NULL;
 	m->built = NULL;
+	/* What this connection knew of the old one, like its encoding, is not true any more. */
+	db_close(m->live);
+	m->live = db_open(m->path, m->wait_ms);
 	m->made = put_position(m->live, m, &ignored);
 	m->needs_schema = false;
 	m->rows = rows_new(m->live);
