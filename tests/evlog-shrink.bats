@@ -334,7 +334,8 @@ small_segments() { evlog init --segment-size 16K; }
 	evlog consume mails 'a*' -n 5 -- sh -c 'cat >/dev/null' >/dev/null
 	evlog consume late 'a*' -n 5 -- sh -c 'grep -q "\"n\":6}" && exit 3; exit 0' || [ $? -eq 3 ]
 	run -0 --separate-stderr evlog compact
-	[[ $stderr == "evlog: consumer 'late' is at "*": 15 events ("*" bytes) that it has not seen"* ]]
+	[[ $stderr == "evlog: consumer 'late' is at "* ]]
+	[[ $stderr == *": 15 events ("*" bytes) that it has not seen"* ]]
 	[ "${#stderr_lines[@]}" -eq 1 ]
 	[ "$(jq .events <<<"$output")" = 5 ]
 	[ "$(evlog read --all | jq -r 'select(.subject == "a" and .type == "T").data.n' |
