@@ -9,7 +9,8 @@ setup() { evlog_setup; }
 
 # killed_append MILLISECONDS: append all lines and kill it after that time; 137 when it was.
 killed_append() {
-	timeout -s KILL "$(printf '0.%03d' "$1")" evlog append s --commit 100 <lines >>receipts 2>>notes
+	timeout -s KILL "$(printf '0.%03d' "$1")" evlog append s --commit 100 \
+	    <lines >>receipts 2>>notes
 }
 
 # A receipt that was printed whole names what is on disk.
