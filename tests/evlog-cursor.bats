@@ -388,6 +388,42 @@ column() { cut -f "$1" | paste -sd ' '; }
 	[[ $stderr == "evlog: "*"'mail'"* ]]
 }
 
+# --- backups ---
+
+@test "a backup has the cursors as they were, and restore brings them back" {
+	fill a 1 9
+	evlog consume mail a -n 4 -- sh -c 'case $EVLOG_FIRST in *9) exit 5; esac' || [ $? -eq 5 ]
+	evlog ack pair 3 --group 2/2
+	evlog cursor set "$(printf 'x%.0s' {1..200})" 7
+	evlog ack bad 1
+	printf x | dd of=s/cursors/bad conv=notrunc status=none
+	evlog cursor ls --json >before || [ $? -eq 8 ]
+	evlog backup copy >/dev/null
+	evlog consume mail a -- cat >/dev/null
+	evlog -s r restore copy
+	evlog -s r cursor ls --json | diff - <(grep -v '"bad"' before)
+	[ "$(evlog -s r consume mail a -- cat | sequences)" = 9 ]
+	# Brought up to date, it has those that are there then.
+	evlog cursor rm pair
+	evlog backup copy >/dev/null
+	evlog -s r2 restore copy
+	evlog -s r2 cursor ls | diff - <(evlog cursor ls | grep -v '^bad')
+	run -1 evlog -s r2 next mail
+}
+
+@test "a cursor in a MANIFEST that was changed is no cursor" {
+	fill a 1 3
+	evlog ack mail 2
+	evlog backup copy >/dev/null
+	sed -i '/^cursor /s/0002 /0001 /' copy/MANIFEST
+	run -8 --separate-stderr evlog -s r restore copy
+	[[ $stderr == "evlog: "*MANIFEST*cursor* ]]
+	[ ! -e r/FORMAT ]
+	sed -i 's/^cursor mail/cursor ..\/x/' copy/MANIFEST
+	rm -rf r
+	run -8 evlog -s r restore copy
+}
+
 # --- wrong use ---
 
 @test "wrong names, sequences and verbs are exit 64" {

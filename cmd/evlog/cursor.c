@@ -1,4 +1,5 @@
 /* cursor: ls, set, rm and lag. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -323,6 +324,7 @@ static void lag_of_all(struct lags *l, const struct listing *all)
 
 static const struct listed *find_listed(const struct listing *all, const struct cursor_id *id)
 {
+	assert(id->name != NULL);
 	for (size_t i = 0; i < all->count; i++)
 		if (strcmp(all->v[i].name, id->name) == 0 && all->v[i].id.member == id->member &&
 		    all->v[i].id.members == id->members)

@@ -5,7 +5,11 @@
  * durable commit.  MANIFEST comes last and says what belongs together:
  *
  *	evlog-backup 1 UUID LAST
+ *	cursor NAME SLOT               a line a cursor, as it was before LAST
  *	BLAKE2B-256 LENGTH NAME        a line a file
+ *
+ * Cursors change in place: in files of their own they would no longer be what the last MANIFEST
+ * says while a backup is brought up to date.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +22,7 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "evlog/admin.h"
+#include "evlog/backup_cursor.h"
 #include "evlog/store_impl.h"
 
 #define MANIFEST     "MANIFEST"
@@ -32,6 +37,7 @@ struct backup {
 	mode_t mode;
 	bool copy;
 	struct buf old;      /* the manifest of the backup that is there */
+	struct buf cursors;  /* lines of the new one */
 	struct buf manifest; /* the new one */
 	struct buf beside; /* names of files that take their places when that is there, each NUL */
 	char *block;       /* COPY_BLOCK bytes */
@@ -322,15 +328,20 @@ int evlog_backup(struct evlog *s, const char *to, bool copy, uint64_t *ret_last,
 	uint64_t last;
 	int r = -1;
 
-	/* In this order: what is durable now lies in segments that the refresh knows. */
+	/* In this order: cursors are at what is durable, and that is in segments then known. */
+	if (backup_put_cursors(s, &b.cursors, e) < 0)
+		goto out;
 	last = evlog_durable(s);
 	if (store_refresh(s, e) < 0)
-		return -1;
+		goto out;
 	id_put_hex(uuid, s->uuid);
 	b.block = malloc(COPY_BLOCK);
-	if (b.block == NULL)
-		return err_set(e, ENOMEM, "out of memory");
+	if (b.block == NULL) {
+		err_set(e, ENOMEM, "out of memory");
+		goto out;
+	}
 	buf_printf(&b.manifest, "evlog-backup 1 %s %llu\n", uuid, (unsigned long long)last);
+	buf_add(&b.manifest, b.cursors.data, b.cursors.len);
 	if (open_target(&b, to, uuid, e) < 0 || save_log(&b, s, last, e) < 0 ||
 	    save_format(&b, s, e) < 0 || buf_ok(&b.manifest, e) < 0 || buf_ok(&b.beside, e) < 0)
 		goto out;
@@ -417,7 +428,8 @@ static int sync_log_dir(const struct io *io, int to, struct err *e)
  * FORMAT is the last line of a manifest: without it the directory is no store yet.  All that it
  * stands for is on disk before it appears.
  */
-static int restore_files(const struct io *io, int from, int to, const struct buf *m, struct err *e)
+static int restore_files(const struct io *io, int from, int to, const struct buf *m, uint32_t salt,
+                         struct err *e)
 {
 	char *block = malloc(COPY_BLOCK);
 	const char *at = (const char *)memchr(m->data, '\n', m->len) + 1;
@@ -434,7 +446,9 @@ static int restore_files(const struct io *io, int from, int to, const struct buf
 
 		if (n > 7 && memcmp(at + n - 7, " FORMAT", 7) == 0)
 			r = sync_log_dir(io, to, e);
-		if (r == 0)
+		if (r == 0 && backup_is_cursor(at, n))
+			r = backup_get_cursor(io, to, at, n, salt, e);
+		else if (r == 0)
 			r = restore_file(io, block, from, to, at, n, e);
 		at += n + 1;
 	}
@@ -445,6 +459,7 @@ static int restore_files(const struct io *io, int from, int to, const struct buf
 int evlog_restore(const char *from, const char *to, const struct io *io, struct err *e)
 {
 	struct buf m = {0}, names = {0};
+	unsigned char id[16];
 	char uuid[33];
 	int from_dir, to_dir = -1, r = -1;
 
@@ -457,7 +472,7 @@ int evlog_restore(const char *from, const char *to, const struct io *io, struct 
 		err_wrap(e, "no complete backup in '%s'", from);
 		goto out;
 	}
-	if (parse_manifest(&m, uuid, NULL, e) < 0)
+	if (parse_manifest(&m, uuid, NULL, e) < 0 || id_parse(uuid, 32, id, e) < 0)
 		goto out;
 	if (io->mkdirat(AT_FDCWD, to, 0700) < 0 && errno != EEXIST) {
 		err_sys(e, "make directory '%s'", to);
@@ -473,7 +488,7 @@ int evlog_restore(const char *from, const char *to, const struct io *io, struct 
 	/* Before FORMAT is there, so that no store ever stands on a name that may be lost. */
 	r = store_sync_parent(io, to, e);
 	if (r == 0)
-		r = restore_files(io, from_dir, to_dir, &m, e);
+		r = restore_files(io, from_dir, to_dir, &m, frame_salt(id), e);
 out:
 	file_close(io, to_dir);
 	file_close(io, from_dir);

@@ -19,7 +19,6 @@
 
 #define LOCK_BYTE 0
 #define SLOTS     2u
-#define FILE_SIZE ((size_t)SLOTS * CURSOR_SLOT)
 /* Who looks while a slot is being written finds it half done; the other one is sound then. */
 #define LOOKS     3
 
@@ -59,7 +58,7 @@ static int open_dir(struct evlog *s, bool make, struct err *e)
 static int read_slots(int fd, uint32_t salt, struct cursor_state *ret, unsigned *ret_slot,
                       struct err *e)
 {
-	char bytes[FILE_SIZE] = {0};
+	char bytes[CURSOR_FILE] = {0};
 	struct cursor_state state;
 	ssize_t n = file_read_at(fd, bytes, sizeof(bytes), 0, e);
 	bool found = false;
@@ -194,7 +193,7 @@ static int write_new(struct cursor *c, int fd, const char *tmp, const char *byte
 {
 	const struct io *io = c->s->io;
 
-	if (file_write_all(io, fd, bytes, FILE_SIZE, 0, e) < 0)
+	if (file_write_all(io, fd, bytes, CURSOR_FILE, 0, e) < 0)
 		return err_wrap(e, "'%s'", tmp);
 	if (io->fsync(fd) < 0)
 		return err_sys(e, "sync '%s'", tmp);
@@ -210,12 +209,10 @@ static int save_first(struct cursor *c, struct err *e)
 {
 	const struct io *io = c->s->io;
 	char tmp[CURSOR_TEXT_MAX + 4];
-	char bytes[FILE_SIZE];
+	char bytes[CURSOR_FILE];
 	int fd;
 
-	memset(bytes, ' ', sizeof(bytes));
-	cursor_slot_put(bytes, &c->state, c->s->salt);
-	bytes[FILE_SIZE - 1] = '\n';
+	cursor_file_put(bytes, &c->state, c->s->salt);
 	snprintf(tmp, sizeof(tmp), "%s@new", c->file);
 	if (io->unlinkat(c->dir, tmp) < 0 && errno != ENOENT)
 		return err_sys(e, "remove '%s'", tmp);

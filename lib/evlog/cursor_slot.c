@@ -43,6 +43,13 @@ void cursor_slot_put(char to[CURSOR_SLOT], const struct cursor_state *state, uin
 	text_put_hex(p, crc32c(salt, to, (size_t)(p - to)), CRC_LEN);
 }
 
+void cursor_file_put(char to[CURSOR_FILE], const struct cursor_state *state, uint32_t salt)
+{
+	memset(to, ' ', CURSOR_FILE);
+	cursor_slot_put(to, state, salt);
+	to[CURSOR_FILE - 1] = '\n';
+}
+
 /* The next word of *rest, and the space behind it. */
 static struct span next_word(struct span *rest)
 {

@@ -13,6 +13,7 @@
 #define CURSOR_SELECTOR_MAX 255
 #define CURSOR_PROGRAM_LEN  32
 #define CURSOR_SLOT         512u
+#define CURSOR_FILE         (2 * CURSOR_SLOT)
 
 struct cursor_state {
 	uint64_t sequence;                      /* the last one that is done */
@@ -27,6 +28,9 @@ struct cursor_state {
 
 /* selector and program are words without spaces and control characters, not empty. */
 void cursor_slot_put(char to[CURSOR_SLOT], const struct cursor_state *state, uint32_t salt);
+
+/* A whole file of one state; the other slot is blank. */
+void cursor_file_put(char to[CURSOR_FILE], const struct cursor_state *state, uint32_t salt);
 
 /* False: no sound slot. */
 bool cursor_slot_get(const char from[CURSOR_SLOT], uint32_t salt, struct cursor_state *ret);

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "evlog/admin.h"
+#include "evlog/cursor.h"
 #include "evlog/store_impl.h"
 #include "evlog_check.h"
 #include "evlog_power.h"
@@ -230,6 +231,40 @@ static void a_repair_that_is_cut_short_can_be_repeated_and_loses_no_sound_event(
 	power_end(&p, check_repaired);
 }
 
+static const struct cursor_id mail = {.name = "mail"};
+
+/* A consumer that has done all there is. */
+static int consume_all(struct evlog *s, struct err *e)
+{
+	bool is_new;
+	struct cursor *c = cursor_open(s, &mail, 0, &is_new, e);
+	int r;
+
+	if (c == NULL)
+		return -1;
+	cursor_state(c)->sequence = evlog_durable(s);
+	r = cursor_save(c, CHECK_TIME_NS, e);
+	cursor_close(c);
+	return r;
+}
+
+/* What was restored has its cursor, at or before its end. */
+static int check_cursor(const char *dir, size_t at_least, struct err *e)
+{
+	struct cursor_state state = {0};
+	char path[400];
+	struct evlog *s;
+	int found;
+
+	snprintf(path, sizeof(path), "%s/restored", dir);
+	s = check_open(path, NULL, e);
+	found = s == NULL ? -1 : cursor_read(s, &mail, &state, e);
+	if (found >= 0 && (state.sequence < at_least || !cursor_fits_log(s, &state)))
+		found = err_set(e, EIO, "the restored cursor is at %ju", (uintmax_t)state.sequence);
+	evlog_close(s);
+	return found < 0 ? -1 : 0;
+}
+
 /* A backup that was there can be restored at every point; a finished one holds all. */
 static int check_backup(const struct record_image *im, void *arg, struct err *e)
 {
@@ -244,6 +279,8 @@ static int check_backup(const struct record_image *im, void *arg, struct err *e)
 	snprintf(to, sizeof(to), "%s/restored", im->dir);
 	if (evlog_restore(from, to, NULL, e) < 0)
 		return n == 0 ? 0 : err_wrap(e, "a finished backup");
+	if (check_cursor(im->dir, n, e) < 0)
+		return -1;
 	return power_check_in(im->dir, "restored", &p->acks, n, CHECK_ALL, e);
 }
 
@@ -251,6 +288,7 @@ static void back_up(struct power *p, bool copy)
 {
 	uint64_t last;
 
+	power_must(p, consume_all(p->s, &p->e));
 	power_must(p, evlog_backup(p->s, p->backup, copy, &last, &p->e));
 	assert_true(last == p->acks.n);
 	record_io_mark(p->r, "backed up %zu", p->acks.n);
@@ -284,6 +322,8 @@ static int check_restored(const struct record_image *im, void *arg, struct err *
 	if (stat(path, &st) < 0)
 		return record_image_marked(im, "restored") ? err_set(e, EIO, "it is gone") : 0;
 	/* A store that opens is complete. */
+	if (check_cursor(im->dir, p->acks.n, e) < 0)
+		return -1;
 	return power_check_in(im->dir, "restored", &p->acks, p->acks.n, CHECK_ALL, e);
 }
 
@@ -296,6 +336,7 @@ static void a_restored_store_is_complete_or_no_store(void **state)
 	(void)state;
 	p.s = check_open(p.path, NULL, &p.e);
 	power_must(&p, check_append(p.s, "b=1*9000", &p.acks, &p.e));
+	power_must(&p, consume_all(p.s, &p.e));
 	power_must(&p, evlog_backup(p.s, p.backup, true, &last, &p.e));
 	evlog_close(p.s);
 	p.s = NULL;
