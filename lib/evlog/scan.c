@@ -105,6 +105,7 @@ static int open_active(struct scan *sc, struct err *e)
 static int open_sealed(struct scan *sc, struct segment *g, struct err *e)
 {
 	struct frame f;
+	int r;
 
 	if (segment_map(sc->s, g, e) < 0)
 		return -1;
@@ -118,10 +119,18 @@ static int open_sealed(struct scan *sc, struct segment *g, struct err *e)
 	sc->n = g->map->size;
 	sc->off = 0;
 	sc->at = FRAME_HEAD_LEN;
-	/* A start in the middle goes by the offsets; without a good one, from the first line on. */
-	if (sc->seq > g->base && store_frame(sc->s, sc->seq, &f, e) > 0)
-		sc->at = (size_t)(f.stream.p - FRAME_FIXED - sc->p);
 	sc->open = true;
+	/* A start in the middle goes by the offsets; without a good one, from the first line on. */
+	if (sc->seq == g->base)
+		return 0;
+	r = store_frame(sc->s, sc->seq, &f, e);
+	if (r == 0) {
+		uint64_t next = segments_next(sc->s, sc->seq);
+
+		r = next > g->last ? 0 : store_frame(sc->s, next, &f, e);
+	}
+	if (r > 0)
+		sc->at = (size_t)(f.stream.p - FRAME_FIXED - sc->p);
 	return 0;
 }
 
