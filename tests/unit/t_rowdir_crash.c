@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <errno.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -20,7 +21,7 @@
 #include "rowdir_model.h"
 #include "tmp_dir.h"
 
-#define EVENTS 60
+#define EVENTS 40
 
 /* What matters is that a sync is called for, not that the disk is waited for. */
 static int no_sync(int fd)
@@ -61,7 +62,7 @@ static int check_and_go_on(const char *path, uint64_t at_least, uint64_t end, st
 /* The batches of a run; the last sequence that was promised. */
 static uint64_t run(const char *path, const struct io *io, struct record_io *record, struct err *e)
 {
-	static const uint64_t steps[] = {3, 11, 1, 15, 2, 20, 8};
+	static const uint64_t steps[] = {3, 11, 1, 15, 2, 8};
 	struct mark mark;
 	struct rowdir *d = rowdir_model_open(path, io, &mark, e);
 	uint64_t promised = 0;
@@ -165,5 +166,8 @@ int main(void)
 	    cmocka_unit_test(so_does_one_that_keeps_names_in_any_order),
 	};
 
+	/* No disk is waited for, so there need not be one. */
+	if (access("/dev/shm", W_OK) == 0 && setenv("TMPDIR", "/dev/shm", 1) != 0)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
