@@ -8,12 +8,13 @@
 #define SHOAL_EVLOG_CURSOR_SLOT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define CURSOR_SELECTOR_MAX 255
 #define CURSOR_PROGRAM_LEN  32
 #define CURSOR_SLOT         512u
-#define CURSOR_FILE         (2 * CURSOR_SLOT)
+#define CURSOR_FILE         ((size_t)2 * CURSOR_SLOT)
 
 struct cursor_state {
 	uint64_t sequence;                      /* the last one that is done */
