@@ -101,6 +101,8 @@ release_db() {
 	[ "$(sqlite3 m.db 'PRAGMA user_version; SELECT count(*) FROM v')" = $'7\n2' ]
 	: >t.sql
 	run -65 p
+	printf 'CREATE TABLE x(a); -- \xff' >t.sql
+	run -65 p
 	rm t.sql
 	run -66 p
 }

@@ -108,6 +108,20 @@ teardown() { evlog_teardown; }
 	done
 }
 
+@test "numbers come out as they went in" {
+	echo '{upsert: "t", key: {k: .data}, set: {v: .data}}' >k.jq
+	echo 'CREATE TABLE t(k PRIMARY KEY, v);' >k.sql
+	printf '%s\n' 0.1 0.30000000000000004 1e300 -2.5 9007199254740992 123456.789 |
+	    evlog append a -q -t T 2>/dev/null
+	evlog project d -j k.jq --into sqlite:k.db --schema k.sql
+	for n in 0.1 0.30000000000000004 1e300 -2.5 9007199254740992 123456.789; do
+		seq=$(sqlite3 k.db "SELECT rowid FROM t WHERE k = $n")
+		sqlite3 k.db "UPDATE t SET k = 'key' WHERE rowid = $seq"
+		[ "$(evlog query d key | jq -c .v)" = "$(jq -c . <<<"$n")" ]
+		sqlite3 k.db "UPDATE t SET k = rowid WHERE rowid = $seq"
+	done
+}
+
 @test "a row of a batch that was cut short by a crash is the new one" {
 	fill a 1 3
 	f

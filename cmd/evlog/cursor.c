@@ -300,7 +300,7 @@ static void print_lag(struct lags *l, const struct cursor_id *id, uint64_t seque
 /* A line for each member, also for one that was never there. */
 static void print_group(struct lags *l, const char *name)
 {
-	struct group g;
+	struct group g = {0};
 
 	group_find(l->s, name, &g);
 	for (uint32_t k = 1; k <= g.members; k++)

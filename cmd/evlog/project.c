@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/id.h"
+#include "base/text.h"
 #include "evlog/idiom.h"
 #include "evlog/modelref.h"
 #include "os/clock.h"
@@ -147,6 +148,8 @@ static void take_options(struct project *p, struct opts *o)
 		fail(&e);
 	if (p->schema_file != NULL && p->schema.len == 0)
 		tool_dief(TOOL_DATA, "'%s' is empty", p->schema_file);
+	if (p->schema.len > 0 && !text_is_utf8(p->schema.data, p->schema.len))
+		tool_dief(TOOL_DATA, "'%s' is no UTF-8", p->schema_file);
 }
 
 /* ---- What all parts need. */

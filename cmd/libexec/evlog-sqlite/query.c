@@ -1,4 +1,6 @@
 /* query: one row as JSON. */
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +68,25 @@ static int put_select(struct db *d, struct span table, struct buf *sql)
 	return n;
 }
 
+/* As few digits as give the same number again, and a point to tell it from an integer. */
+static void put_real(struct buf *out, double d)
+{
+	char text[40];
+
+	if (!isfinite(d)) {
+		buf_add_str(out, "null");
+		return;
+	}
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(text, sizeof(text), "%.*g", digits, d);
+		if (strtod(text, NULL) == d)
+			break;
+	}
+	buf_add_str(out, text);
+	if (strpbrk(text, ".e") == NULL)
+		buf_add_str(out, ".0");
+}
+
 static void put_value(struct buf *out, sqlite3_stmt *s, int i)
 {
 	const char *text;
@@ -76,10 +97,10 @@ static void put_value(struct buf *out, sqlite3_stmt *s, int i)
 		buf_add_str(out, "null");
 		break;
 	case SQLITE_INTEGER:
+		buf_add_str(out, (const char *)sqlite3_column_text(s, i));
+		break;
 	case SQLITE_FLOAT:
-		/* SQLite's own text; infinity is no JSON. */
-		text = (const char *)sqlite3_column_text(s, i);
-		buf_add_str(out, strpbrk(text, "IiNn") != NULL ? "null" : text);
+		put_real(out, sqlite3_column_double(s, i));
 		break;
 	case SQLITE_BLOB:
 		bytes = (size_t)sqlite3_column_bytes(s, i);
