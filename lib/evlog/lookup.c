@@ -97,7 +97,9 @@ static const void *offset_place(struct evlog *s, uint64_t seq)
 		return seq - s->log_base < s->active.capacity ? &s->active.offset[seq - s->log_base]
 		                                              : NULL;
 	g = segment_of(s, seq);
-	return g == NULL || g->offset == NULL ? NULL : &g->offset[seq - g->base];
+	return g == NULL || g->offset == NULL || seq - g->base >= ACTIVE_EVENTS_MAX
+	           ? NULL
+	           : &g->offset[seq - g->base];
 }
 
 /* NULL where it is not mapped: then it is read, and there is nothing to fetch ahead. */

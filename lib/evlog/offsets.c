@@ -77,9 +77,17 @@ void offsets_drop(struct segment *g)
 	g->offset_mapped = 0;
 }
 
+/* No segment has more; where one is missing, the one before it seems to. */
+static size_t count_of(const struct segment *g)
+{
+	uint64_t n = g->last - g->base + 1;
+
+	return n < ACTIVE_EVENTS_MAX ? (size_t)n : ACTIVE_EVENTS_MAX;
+}
+
 static void mark_unknown(struct segment *g, uint64_t from, uint64_t to)
 {
-	for (uint64_t seq = from; seq < to && seq <= g->last; seq++)
+	for (uint64_t seq = from; seq < to && seq - g->base < count_of(g); seq++)
 		g->offset[seq - g->base] = OFFSET_UNKNOWN;
 }
 
@@ -87,7 +95,7 @@ static void mark_unknown(struct segment *g, uint64_t from, uint64_t to)
 static int scan_offsets(struct evlog *s, struct segment *g, struct err *e)
 {
 	const struct mapping *m = g->map;
-	size_t count = (size_t)(g->last - g->base + 1);
+	size_t count = count_of(g);
 	size_t at = FRAME_HEAD_LEN;
 	uint64_t next = g->base;
 	bool foreign = false; /* bytes that are no event since the last one */
@@ -107,7 +115,7 @@ static int scan_offsets(struct evlog *s, struct segment *g, struct err *e)
 			foreign = true;
 			continue;
 		}
-		if (f.seq >= g->base && f.seq <= g->last) {
+		if (f.seq >= g->base && f.seq - g->base < count) {
 			if (m->gaps && foreign)
 				mark_unknown(g, next, f.seq);
 			g->offset[f.seq - g->base] = (uint32_t)at;
@@ -133,7 +141,7 @@ static bool is_current(const struct evlog *s, const struct segment *g)
 
 int offsets_rebuild(struct evlog *s, struct segment *g, struct err *e)
 {
-	size_t count = (size_t)(g->last - g->base + 1);
+	size_t count = count_of(g);
 	struct err ignored;
 
 	offsets_drop(g);
@@ -156,7 +164,7 @@ static bool is_of_segment(const void *file, size_t count, const struct mapping *
 
 int offsets_load(struct evlog *s, struct segment *g, struct err *e)
 {
-	size_t count = (size_t)(g->last - g->base + 1);
+	size_t count = count_of(g);
 	size_t size = count * sizeof(*g->offset) + (g->map->gaps ? sizeof(struct trailer) : 0);
 	char name[RUN_NAME_MAX];
 	struct stat st;

@@ -246,7 +246,8 @@ uint64_t segments_next(struct evlog *s, uint64_t seq)
 			break;
 		if (g->map->gone == g->last - g->base + 1)
 			continue;
-		while (seq <= g->last && g->offset != NULL && g->offset[seq - g->base] == 0)
+		while (seq <= g->last && g->offset != NULL && seq - g->base < ACTIVE_EVENTS_MAX &&
+		       g->offset[seq - g->base] == 0)
 			seq++;
 		if (seq <= g->last)
 			break;
@@ -295,6 +296,8 @@ static int sealed_frame(struct evlog *s, struct segment *g, uint64_t seq, parse_
 {
 	const struct mapping *m = g->map;
 
+	if (seq - g->base >= ACTIVE_EVENTS_MAX)
+		return damaged(s, g->base, m->ino, 0, seq, e);
 	for (bool again = false;; again = true) {
 		uint32_t at = g->offset[seq - g->base];
 

@@ -138,9 +138,14 @@ static int walk_segment(struct walk *w, uint32_t salt, struct err *e)
 		}
 	}
 	w->count = commit_count;
-	/* Only sealed segments lose events on purpose: this one has lost its end. */
-	if (w->gaps && !w->sealed)
+	/*
+	 * Only sealed segments lose events on purpose, so one of these has lost its end.  And no
+	 * store seals one that reaches so far.
+	 */
+	if ((w->gaps && !w->sealed) || (w->sealed && w->last + 1 - w->base > ACTIVE_EVENTS_MAX)) {
+		w->sealed = false;
 		note_damage(w, w->end, w->n, w->last + 1, w->last);
+	}
 	return 0;
 }
 

@@ -67,9 +67,10 @@ static void make_sound(char *line, size_t n, uint32_t salt)
 	text_put_hex(line, crc32c(salt, line + 9, at - 9), 8);
 }
 
-static void write_segment(const char *dir, const char *name, uint64_t base, char *p, size_t n)
+static void write_segment(const char *dir, const char *name, const struct frame_head *of, char *p,
+                          size_t n)
 {
-	struct frame_head h = {.base = base};
+	struct frame_head h = *of;
 	char head[FRAME_HEAD_LEN], path[400];
 	uint32_t salt = frame_salt(init.uuid);
 	int fd;
@@ -177,6 +178,7 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char dir[] = "/dev/shm/f_segment-XXXXXX";
+	struct frame_head first = {.base = 1}, next = {.base = 0};
 	char *copy;
 
 	if (size < 1 || size > INPUT_MAX)
@@ -186,13 +188,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	memcpy(copy, data + 1, size - 1);
 	CHECK(evlog_create(dir, &init, &e) == 0);
-	write_segment(dir, "0000000000000001.evl", 1, copy, size - 1);
-	/* The first byte says whether it is a sealed one, and how far it should reach. */
-	if (data[0] >= '2' && data[0] <= '9') {
+	/*
+	 * The first byte says whether it is a sealed one, and how far it should reach; a letter
+	 * that events were removed from it, a capital one that it has no successor then.
+	 */
+	if (data[0] >= '2' && data[0] <= '9')
+		next.base = (uint64_t)(data[0] - '0');
+	else if (data[0] >= 'b' && data[0] <= 'i')
+		next.base = (uint64_t)(data[0] - 'a') + 1;
+	if (data[0] >= 'A')
+		first.gone = data[0] % 8;
+	write_segment(dir, "0000000000000001.evl", &first, copy, size - 1);
+	if (next.base > 0) {
 		char name[SEGMENT_NAME_MAX];
 
-		segment_name(name, (uint64_t)(data[0] - '0'));
-		write_segment(dir, name, (uint64_t)(data[0] - '0'), copy, 0);
+		segment_name(name, next.base);
+		write_segment(dir, name, &next, copy, 0);
 	}
 	use_store(dir);
 	CHECK(nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);

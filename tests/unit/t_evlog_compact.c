@@ -230,6 +230,57 @@ static void a_cursor_that_nobody_has_used_yet_keeps_everything(void **state)
 	model_end(&m);
 }
 
+/* --- streams that share a key --- */
+
+/* The name of another stream with the same key, of the few that there are. */
+static void find_twin(const struct evlog *s, const char *name, char twin[8])
+{
+	const struct span none = {"", 0}, first = {name, strlen(name)};
+
+	for (unsigned i = 0;; i++) {
+		struct span other = {twin, (size_t)snprintf(twin, 8, "t%u", i)};
+
+		if (key_of(s, other, none, 0) == key_of(s, first, none, 0))
+			return;
+	}
+}
+
+/*
+ * The later one of two has its second key.  If the first event of the earlier one went, an index
+ * made anew would give it the first.
+ */
+static void a_stream_that_shares_a_key_is_found_by_an_index_made_anew(void **state)
+{
+	struct model m = model_begin();
+	struct evlog *s = model_open(&m, m.from);
+	struct buf names = {0};
+	char words[64], twin[8];
+	struct frame f;
+
+	(void)state;
+	s->key_mask = 15;
+	find_twin(s, "a", twin);
+	snprintf(words, sizeof(words), "a*6000 %s", twin);
+	model_put(&m, s, words, true);
+	model_put(&m, s, "~a", true);
+	model_put(&m, s, "a*12000", true);
+	model_put(&m, s, "a*12000", true);
+	compact(&m, s);
+	model_must(&m, store_list(s->index_dir, &names, &m.e));
+	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1)
+		if (strncmp(names.data + at, "heads.0000000000000001-", 23) == 0)
+			assert_int_equal(unlinkat(s->index_dir, names.data + at, 0), 0);
+	buf_done(&names);
+	evlog_close(s);
+	s = model_open(&m, m.from);
+	s->key_mask = 15;
+	assert_int_equal(evlog_head(s, (struct span){twin, strlen(twin)}, 99, &f, &m.e), 1);
+	assert_int_equal(evlog_head(s, (struct span){"a", 1}, 99, &f, &m.e), 1);
+	assert_int_equal(f.version, 3);
+	evlog_close(s);
+	model_end(&m);
+}
+
 /* --- others at work --- */
 
 static void readers_go_on_with_what_they_have_mapped(void **state)
@@ -374,6 +425,7 @@ int main(void)
 	    cmocka_unit_test(an_id_may_be_used_again_when_its_event_is_gone),
 	    cmocka_unit_test(what_a_consumer_has_not_seen_stays_and_it_is_named),
 	    cmocka_unit_test(a_cursor_that_nobody_has_used_yet_keeps_everything),
+	    cmocka_unit_test(a_stream_that_shares_a_key_is_found_by_an_index_made_anew),
 	    cmocka_unit_test(readers_go_on_with_what_they_have_mapped),
 	    cmocka_unit_test(a_reader_that_waits_lets_go_of_replaced_files),
 	    cmocka_unit_test(scans_end_and_go_on_in_a_gap),
