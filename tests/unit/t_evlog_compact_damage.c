@@ -189,7 +189,7 @@ static void a_flipped_bit_in_a_compacted_segment_is_found_and_repaired(void **st
 			lost += evlog_get(s, seq, &f, &m.e) != 1;
 		if (lost > 1)
 			fail_msg("byte %zu of %zu: repair lost %d events", at, b.len, lost);
-		model_put(&m, s, "c", true);
+		model_must(&m, check_append(s, "c", NULL, &m.e));
 		evlog_close(s);
 		buf_done(&bad);
 	}
@@ -273,7 +273,7 @@ static void a_compacted_segment_never_becomes_the_active_one(void **state)
 	assert_int_equal(s->log_base, last + 1);
 	assert_int_equal(evlog_durable(s), last);
 	assert_int_equal(faults(&m, s), 0);
-	model_put(&m, s, "c", true);
+	model_must(&m, check_append(s, "c", NULL, &m.e));
 	assert_int_equal(evlog_durable(s), last + 1);
 	evlog_close(s);
 	model_end(&m);
