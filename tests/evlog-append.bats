@@ -245,7 +245,7 @@ receipt() { # STREAM FIRST LAST SEQUENCE COUNTS [DUPLICATE]
 }
 
 @test "a receipt can be printed only after the fdatasync" {
-	command -v strace >/dev/null || skip "by design: strace is not installed"
+	can_trace
 	evlog init
 	strace -f -o trace -e trace=fdatasync,write,pwrite64 evlog append a -t T <<<1 >receipt ||
 	    skip "by design: tracing is not permitted here"

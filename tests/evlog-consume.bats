@@ -347,7 +347,7 @@ ended $code" ]
 }
 
 @test "a status line comes when its fact is on disk" {
-	command -v strace >/dev/null || skip "by design: strace is not installed"
+	can_trace
 	fill a 1 1
 	strace -f -o trace -e trace=fdatasync,fsync,renameat,write,pwrite64 \
 	    evlog consume mail --status-fd 4 -- true 4>status ||
@@ -364,7 +364,7 @@ ended $code" ]
 }
 
 @test "what is parked is on disk before the cursor moves over it" {
-	command -v strace >/dev/null || skip "by design: strace is not installed"
+	can_trace
 	fill a 1 1
 	evlog ack mail 0
 	strace -f -s 300 -o trace -e trace=fdatasync,write,pwrite64 \

@@ -354,6 +354,7 @@ int evlog_backup(struct evlog *s, const char *to, bool copy, uint64_t *ret_last,
 out:
 	file_close(b.io, b.to_log);
 	file_close(b.io, b.to);
+	buf_done(&b.cursors);
 	buf_done(&b.manifest);
 	buf_done(&b.beside);
 	buf_done(&b.old);

@@ -153,3 +153,9 @@ bad_line() {
 	[ "$(jq .count <<<"$output")" = 1 ]
 	[ "$(evlog version a)" -eq $((before + 1)) ]
 }
+
+# Skip the test where system calls cannot be traced; the leak check of a sanitizer is a tracer, too.
+can_trace() {
+	[ -z "${SHOAL_SAN-}" ] || skip "by design: sanitizers do not work under strace"
+	command -v strace >/dev/null || skip "by design: strace is not installed"
+}

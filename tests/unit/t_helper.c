@@ -19,14 +19,16 @@ static int print_helper(void)
 {
 	struct buf path = {0};
 	struct err e;
+	int status = 0;
 
-	if (tool_helper("evlog-x", &path, &e) < 0) {
+	if (tool_helper("evlog-x", &path, &e) == 0) {
+		puts(path.data);
+	} else {
 		puts(e.msg);
-		return e.code == ENOENT ? 66 : 1;
+		status = e.code == ENOENT ? 66 : 1;
 	}
-	puts(path.data);
 	buf_done(&path);
-	return 0;
+	return status;
 }
 
 #define TREE                                                                          \
