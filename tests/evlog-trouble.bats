@@ -129,7 +129,9 @@ forget_boot() { rm -f s/ctl; }
 			pids[w]=$!
 			started $!
 		done
-		wait_for 30 has_lines 1 receipts.4
+		for w in 1 2 3 4; do
+			wait_for 60 has_lines 1 "receipts.$w"
+		done
 		kill -9 "${pids[@]}"
 		wait "${pids[@]}" 2>/dev/null || :
 	done
