@@ -35,12 +35,15 @@ static const char bash_driver[] =
     "spec=$(complete -p \"$1\")\n"
     "[[ $spec =~ -F\\ ([^ ]+) ]] && \"${BASH_REMATCH[1]}\" && printf '%s\\n' \"${COMPREPLY[@]}\"\n";
 
-/* A shell on a terminal of its own presses TAB; what its completion adds is printed. */
+/*
+ * A shell on a terminal of its own presses TAB; what its completion adds is printed.  ^T begins no
+ * longer key, so that nothing is waited for behind it; what compinit found is in a file.
+ */
 static const char zsh_driver[] =
     "zmodload zsh/zpty\n"
     "zpty z zsh -f -i\n"
     "zpty -w z 'PROMPT= RPROMPT=; stty -echo; unset zle_bracketed_paste; fpath=($PWD $fpath)\n"
-    "autoload -Uz compinit; compinit -D -u'\n"
+    "autoload -Uz compinit; compinit -C -d $PWD/zsh_found'\n"
     "zpty -w z 'compadd() {\n"
     "	local -a hits\n"
     "	if [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\\ * ]]; then\n"
@@ -52,10 +55,10 @@ static const char zsh_driver[] =
     "	builtin compadd \"$@\"\n"
     "}\n"
     "leave() { exit }\n"
-    "zle -N leave; bindkey \"^X\" leave\n"
+    "zle -N leave; bindkey \"^T\" leave\n"
     "print ready''now'\n"
     "zpty -r z got '*readynow*' || exit\n"
-    "zpty -w -n z \"$2\"$'\\t\\x18'\n"
+    "zpty -w -n z \"$2\"$'\\t\\x14'\n"
     "while zpty -r z got; do print -rn -- $got; done | tr -d '\\r' |\n"
     "	sed -n 's/.*offered://p'\n";
 
@@ -196,6 +199,9 @@ static void zsh_completes(void **state)
 	/* Its completion is driven through a terminal. */
 	if (!shell_has("zsh") || !shell_has_terminals())
 		skip();
+	shell_expect("zsh -fc 'fpath=($PWD $fpath); autoload -Uz compinit;\n"
+	             "compinit -u -d $PWD/zsh_found; print $_comps[toy]'",
+	             0, "_toy\n", "");
 	check_lines("zsh");
 	shell_expect("zsh -fc 'autoload -Uz compinit; compinit -D -u; source ./_toy;\n"
 	             "print $_comps[toy]'",
