@@ -59,7 +59,7 @@ static int copy_bytes(const struct io *io, char *block, int from, int to, uint64
 	hash_blake2b_init(&h);
 	for (uint64_t at = 0; at < n;) {
 		size_t want = n - at < COPY_BLOCK ? (size_t)(n - at) : COPY_BLOCK;
-		ssize_t r = file_read_at(from, block, want, (off_t)at, e);
+		ssize_t r = file_read_at(&io_os, from, block, want, (off_t)at, e);
 
 		if (r < 0)
 			return -1;
@@ -154,7 +154,7 @@ static bool is_needed(const struct backup *b, const char *path, int fd)
 	int n = snprintf(tail, sizeof(tail), " %s\n", path);
 
 	return b->old.len > 0 && memmem(b->old.data, b->old.len, tail, (size_t)n) != NULL &&
-	       file_read_at(fd, line, sizeof(line), 0, &ignored) == (ssize_t)sizeof(line) &&
+	       file_read_at(&io_os, fd, line, sizeof(line), 0, &ignored) == (ssize_t)sizeof(line) &&
 	       frame_get_head(line, sizeof(line), &h) && h.gone > 0;
 }
 

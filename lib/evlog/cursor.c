@@ -60,7 +60,7 @@ static int read_slots(int fd, uint32_t salt, struct cursor_state *ret, unsigned 
 {
 	char bytes[CURSOR_FILE] = {0};
 	struct cursor_state state;
-	ssize_t n = file_read_at(fd, bytes, sizeof(bytes), 0, e);
+	ssize_t n = file_read_at(&io_os, fd, bytes, sizeof(bytes), 0, e);
 	bool found = false;
 
 	if (n <= 0)

@@ -185,7 +185,7 @@ static int refill(struct scan *sc, size_t want, struct err *e)
 	sc->at = 0;
 	if (buf_reserve(&sc->buf, want) == NULL)
 		return err_set(e, ENOMEM, "out of memory");
-	r = file_read_at(sc->fd, sc->buf.data + keep, want, (off_t)(sc->off + keep), e);
+	r = file_read_at(&io_os, sc->fd, sc->buf.data + keep, want, (off_t)(sc->off + keep), e);
 	if (r < 0)
 		return -1;
 	sc->buf.len = keep + (size_t)r;

@@ -328,7 +328,7 @@ void store_copy_active(struct evlog *s, size_t streams)
 	buf_clear(&s->copy.bytes);
 	if (buf_reserve(&s->copy.bytes, size) == NULL)
 		return;
-	n = file_read_at(s->log_fd, s->copy.bytes.data, size, 0, &ignored);
+	n = file_read_at(&io_os, s->log_fd, s->copy.bytes.data, size, 0, &ignored);
 	if (n <= 0)
 		return;
 	s->copy.bytes.len = (size_t)n;
@@ -381,7 +381,7 @@ static int active_frame(struct evlog *s, uint64_t seq, parse_fn *parse, struct f
 		buf_clear(&s->frame);
 		if (buf_reserve(&s->frame, want) == NULL)
 			return err_set(e, ENOMEM, "out of memory");
-		n = file_read_at(s->log_fd, s->frame.data, want, at, e);
+		n = file_read_at(&io_os, s->log_fd, s->frame.data, want, at, e);
 		if (n < 0)
 			return -1;
 		r = parse(s->frame.data, (size_t)n, s->salt, f);

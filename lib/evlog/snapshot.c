@@ -160,8 +160,9 @@ static void look_at(int dir, const char *name, char *head, size_t size, struct s
 	*ret = (struct snapshot_info){.name = name};
 	if (fd < 0)
 		return;
-	n = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? file_read_at(fd, head, size, 0, &ignored)
-	                                               : -1;
+	n = fstat(fd, &st) == 0 && S_ISREG(st.st_mode)
+	        ? file_read_at(&io_os, fd, head, size, 0, &ignored)
+	        : -1;
 	close(fd);
 	/* One that is being written has a longer name. */
 	if (n < 0 || !snapshot_text_head(head, (size_t)n, &h) || strlen(name) != SNAPSHOT_NAME_LEN)

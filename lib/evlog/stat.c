@@ -64,7 +64,7 @@ static uint64_t removed_from(const struct evlog *s, uint64_t base)
 	fd = file_open(&io_os, s->log_dir, name, O_RDONLY, 0, &ignored);
 	if (fd < 0)
 		return 0;
-	if (file_read_at(fd, line, sizeof(line), 0, &ignored) < (ssize_t)sizeof(line) ||
+	if (file_read_at(&io_os, fd, line, sizeof(line), 0, &ignored) < (ssize_t)sizeof(line) ||
 	    !frame_get_head(line, sizeof(line), &h))
 		h.gone = 0;
 	close(fd);

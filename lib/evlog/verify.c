@@ -230,7 +230,7 @@ static int check_tail(struct verify *v)
 	snprintf(d.file, sizeof(d.file), "log/%s", name);
 	if (fstat(s->log_fd, &st) < 0)
 		return err_sys(v->e, "look at '%s'", d.file);
-	if (file_read_at(s->log_fd, head, sizeof(head), 0, v->e) < (ssize_t)sizeof(head) ||
+	if (file_read_at(&io_os, s->log_fd, head, sizeof(head), 0, v->e) < (ssize_t)sizeof(head) ||
 	    !frame_get_head(head, sizeof(head), &h) || h.base != s->log_base ||
 	    memcmp(h.uuid, s->uuid, sizeof(h.uuid)) != 0)
 		if (report(v, FINDING_DAMAGE, &(struct damage){.first = s->log_base},

@@ -1,5 +1,6 @@
 #include "os/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,7 +19,12 @@
 
 static int os_openat(int dir, const char *name, int flags, mode_t mode)
 {
-	return openat(dir, name, flags | O_CLOEXEC, mode);
+	int fd = openat(dir, name, flags | O_CLOEXEC, mode);
+
+	/* The mode of a file that was there, and stays what it is, is its owner's business. */
+	if (fd >= 0 && (flags & O_CREAT) != 0 && (flags & (O_EXCL | O_TRUNC)) != 0)
+		(void)fchmod(fd, mode);
+	return fd;
 }
 
 static int os_linkat(int from_dir, const char *from, int to_dir, const char *to)
@@ -29,6 +35,55 @@ static int os_linkat(int from_dir, const char *from, int to_dir, const char *to)
 static int os_unlinkat(int dir, const char *name)
 {
 	return unlinkat(dir, name, 0);
+}
+
+static int os_size(int fd, off_t *ret)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	*ret = st.st_size;
+	return 0;
+}
+
+static int os_list(int dir, struct buf *b)
+{
+	size_t before = b->len;
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *d;
+	int error;
+
+	if (list == NULL) {
+		error = errno;
+		if (fd >= 0)
+			(void)close(fd);
+		errno = error;
+		return -1;
+	}
+	errno = 0;
+	while ((d = readdir(list)) != NULL)
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+			buf_add(b, d->d_name, strlen(d->d_name) + 1);
+	error = errno != 0 ? errno : b->failed ? ENOMEM : 0;
+	(void)closedir(list);
+	if (error == 0)
+		return 0;
+	b->len = before;
+	errno = error;
+	return -1;
+}
+
+static int os_lock(int fd)
+{
+	struct err e;
+	int r = file_try_lock(fd, 0, FILE_LOCK_EXCLUSIVE, &e);
+
+	if (r == 1)
+		return 0;
+	errno = r == 0 ? EAGAIN : e.code;
+	return -1;
 }
 
 const struct io io_os = {
@@ -43,6 +98,10 @@ const struct io io_os = {
     .unlinkat = os_unlinkat,
     .mkdirat = mkdirat,
     .close = close,
+    .pread = pread,
+    .size = os_size,
+    .list = os_list,
+    .lock = os_lock,
 };
 
 int file_open(const struct io *io, int dir, const char *name, int flags, mode_t mode, struct err *e)
@@ -54,9 +113,6 @@ int file_open(const struct io *io, int dir, const char *name, int flags, mode_t 
 	while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		return err_sys(e, "open '%s'", name);
-	/* The mode of a file that was there, and stays what it is, is its owner's business. */
-	if ((flags & O_CREAT) != 0 && (flags & (O_EXCL | O_TRUNC)) != 0)
-		(void)fchmod(fd, mode);
 	return fd;
 }
 
@@ -85,13 +141,13 @@ int file_write_all(const struct io *io, int fd, const void *p, size_t n, off_t a
 	return 0;
 }
 
-ssize_t file_read_at(int fd, void *p, size_t n, off_t at, struct err *e)
+ssize_t file_read_at(const struct io *io, int fd, void *p, size_t n, off_t at, struct err *e)
 {
 	char *to = p;
 	size_t have = 0;
 
 	while (have < n) {
-		ssize_t got = pread(fd, to + have, n - have, at + (off_t)have);
+		ssize_t got = io->pread(fd, to + have, n - have, at + (off_t)have);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -102,6 +158,11 @@ ssize_t file_read_at(int fd, void *p, size_t n, off_t at, struct err *e)
 		have += (size_t)got;
 	}
 	return (ssize_t)have;
+}
+
+int file_list(const struct io *io, int dir, struct buf *b, struct err *e)
+{
+	return io->list(dir, b) < 0 ? err_sys(e, "list directory") : 0;
 }
 
 /* Append what is left of fd to b.  One byte more than max is asked for, to see that it is there. */

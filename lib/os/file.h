@@ -7,6 +7,11 @@
  * behave as the system call of that name: -1 and errno.  Paths are relative to a directory fd.
  * Every fd is born close-on-exec.
  *
+ * The calls that only look are in the table for those whose whole directory may be somewhere else
+ * than in the kernel, in the memory of a simulated disk.  Such a table gives numbers as fds that
+ * the kernel does not know, and code that is to run over it uses no other call on them: file_open()
+ * to file_list() below are fine, the locks of this header are for fds of the kernel.
+ *
  * Durability: file_write_all() and file_replace() return when the data reached the file,
  * file_replace() also when file and directory are on disk.  A failed fsync is final: never retry
  * it, the kernel has already forgotten which pages were dirty.
@@ -35,14 +40,28 @@ struct io {
 	int (*unlinkat)(int dir, const char *name);
 	int (*mkdirat)(int dir, const char *name, mode_t mode);
 	int (*close)(int fd); /* so that a recorder knows which fd means which file */
+
+	/* The calls below change nothing. */
+	ssize_t (*pread)(int fd, void *p, size_t n, off_t at);
+	int (*size)(int fd, off_t *ret); /* fstat(2)'s st_size */
+	/*
+	 * Append the names of a directory to b, each with a NUL behind it, in no order, without "."
+	 * and "..".  A failure (ENOMEM too) leaves b's bytes as they were.
+	 */
+	int (*list)(int dir, struct buf *b);
+	/*
+	 * Hold a file for this fd alone until it is closed, or fail at once with EAGAIN: byte 0,
+	 * FILE_LOCK_EXCLUSIVE of file_try_lock() below.
+	 */
+	int (*lock)(int fd);
 };
 
 extern const struct io io_os;
 
 /*
  * Open, over EINTR; the error names the file.  O_CLOEXEC is added.  A file that is new or begun
- * anew (O_CREAT with O_EXCL or O_TRUNC) gets exactly this mode, whatever the umask: who may share
- * it is decided by what it is for.
+ * anew (O_CREAT with O_EXCL or O_TRUNC) gets exactly this mode, whatever the umask (io_os's openat
+ * sees to it): who may share it is decided by what it is for.
  */
 int file_open(const struct io *io, int dir, const char *name, int flags, mode_t mode,
               struct err *e);
@@ -57,7 +76,10 @@ int file_open_dir(const struct io *io, int dir, const char *name, struct err *e)
 int file_write_all(const struct io *io, int fd, const void *p, size_t n, off_t at, struct err *e);
 
 /* Read up to n bytes at an offset, over EINTR: the count, less than n only at the end. */
-ssize_t file_read_at(int fd, void *p, size_t n, off_t at, struct err *e);
+ssize_t file_read_at(const struct io *io, int fd, void *p, size_t n, off_t at, struct err *e);
+
+/* The names in a directory, as the table's list(); the error says so. */
+int file_list(const struct io *io, int dir, struct buf *b, struct err *e);
 
 /*
  * Append the whole of a file to b, also of one whose size is not known beforehand (/proc); EFBIG

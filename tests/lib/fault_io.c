@@ -15,7 +15,7 @@ static struct {
 
 static bool concerns(const struct fault *f, enum fault_call call)
 {
-	return f->call == call || (f->call == FAULT_ANY && call != FAULT_CLOSE);
+	return f->call == call || (f->call == FAULT_ANY && call < FAULT_CLOSE);
 }
 
 /* Count the call in all faults; the first one that it meets, or NULL. */
@@ -24,7 +24,7 @@ static const struct fault *meet(enum fault_call call)
 	const struct fault *met = NULL;
 
 	state.count[call]++;
-	if (call != FAULT_CLOSE)
+	if (call < FAULT_CLOSE)
 		state.count[FAULT_ANY]++;
 	for (size_t i = 0; i < state.n_faults; i++) {
 		const struct fault *f = &state.faults[i];
@@ -34,7 +34,7 @@ static const struct fault *meet(enum fault_call call)
 		state.seen[i]++;
 		if (met != NULL || state.seen[i] < f->nth || (state.seen[i] > f->nth && !f->always))
 			continue;
-		if (f->error != 0 || f->call == FAULT_PWRITE)
+		if (f->error != 0 || f->call == FAULT_PWRITE || f->call == FAULT_PREAD)
 			met = f;
 	}
 	if (met != NULL)
@@ -150,6 +150,38 @@ static int faulty_close(int fd)
 	return outcome(f, state.base->close(fd));
 }
 
+static ssize_t faulty_pread(int fd, void *p, size_t n, off_t at)
+{
+	const struct fault *f = meet(FAULT_PREAD);
+
+	if (f == NULL)
+		return state.base->pread(fd, p, n, at);
+	if (f->error == 0)
+		return state.base->pread(fd, p, n < f->short_to ? n : f->short_to, at);
+	return fail(f);
+}
+
+static int faulty_size(int fd, off_t *ret)
+{
+	const struct fault *f = meet(FAULT_SIZE);
+
+	return f != NULL ? fail(f) : state.base->size(fd, ret);
+}
+
+static int faulty_list(int dir, struct buf *b)
+{
+	const struct fault *f = meet(FAULT_LIST);
+
+	return f != NULL ? fail(f) : state.base->list(dir, b);
+}
+
+static int faulty_lock(int fd)
+{
+	const struct fault *f = meet(FAULT_LOCK);
+
+	return f != NULL ? fail(f) : state.base->lock(fd);
+}
+
 static const struct io faulty = {
     .openat = faulty_openat,
     .pwrite = faulty_pwrite,
@@ -162,6 +194,10 @@ static const struct io faulty = {
     .unlinkat = faulty_unlinkat,
     .mkdirat = faulty_mkdirat,
     .close = faulty_close,
+    .pread = faulty_pread,
+    .size = faulty_size,
+    .list = faulty_list,
+    .lock = faulty_lock,
 };
 
 const struct io *fault_io_start(const struct io *base)
@@ -200,6 +236,7 @@ const char *fault_io_name(enum fault_call call)
 	static const char *const names[FAULT_CALLS] = {
 	    "any call", "openat",   "pwrite", "ftruncate", "fallocate", "fdatasync",
 	    "fsync",    "renameat", "linkat", "unlinkat",  "mkdirat",   "close",
+	    "pread",    "size",     "list",   "lock",
 	};
 
 	return names[call];

@@ -29,7 +29,7 @@
 #define FAULTS_MAX 16
 
 enum fault_call {
-	FAULT_ANY, /* every call of the table but close */
+	FAULT_ANY, /* every call that changes something, so none from close on */
 	FAULT_OPENAT,
 	FAULT_PWRITE,
 	FAULT_FTRUNCATE,
@@ -41,6 +41,10 @@ enum fault_call {
 	FAULT_UNLINKAT,
 	FAULT_MKDIRAT,
 	FAULT_CLOSE,
+	FAULT_PREAD,
+	FAULT_SIZE,
+	FAULT_LIST,
+	FAULT_LOCK,
 	FAULT_CALLS /* how many there are */
 };
 
@@ -55,7 +59,8 @@ struct fault {
 	int error;    /* the errno; 0 only for a short write */
 	bool after;   /* the call is done for real, and then reported as failed */
 	/*
-	 * pwrite with error 0: at most this many bytes are written, and their number is returned.
+	 * pwrite and pread with error 0: at most this many bytes are written or read, and their
+	 * number is returned.
 	 * For FAULT_ANY and other calls a fault with error 0 does nothing.
 	 */
 	size_t short_to;

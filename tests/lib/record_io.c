@@ -283,6 +283,27 @@ static int recording_close(int fd)
 	return base()->close(fd);
 }
 
+/* What changes nothing is not in the record; it goes to the same table as the rest. */
+static ssize_t recording_pread(int fd, void *p, size_t n, off_t at)
+{
+	return base()->pread(fd, p, n, at);
+}
+
+static int recording_size(int fd, off_t *ret)
+{
+	return base()->size(fd, ret);
+}
+
+static int recording_list(int dir, struct buf *b)
+{
+	return base()->list(dir, b);
+}
+
+static int recording_lock(int fd)
+{
+	return base()->lock(fd);
+}
+
 static const struct io recording = {
     .openat = recording_openat,
     .pwrite = recording_pwrite,
@@ -295,6 +316,10 @@ static const struct io recording = {
     .unlinkat = recording_unlinkat,
     .mkdirat = recording_mkdirat,
     .close = recording_close,
+    .pread = recording_pread,
+    .size = recording_size,
+    .list = recording_list,
+    .lock = recording_lock,
 };
 
 struct record_io *record_io_start(const struct record_setup *setup, const struct io **ret_io,

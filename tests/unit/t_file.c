@@ -165,12 +165,12 @@ static void reading_at_an_offset_is_short_only_at_the_end(void **state)
 	struct err e;
 
 	assert_int_equal(file_write_all(&io_os, fd, "0123456789", 10, 0, &e), 0);
-	assert_int_equal(file_read_at(fd, got, 4, 3, &e), 4);
+	assert_int_equal(file_read_at(&io_os, fd, got, 4, 3, &e), 4);
 	assert_memory_equal(got, "3456", 4);
-	assert_int_equal(file_read_at(fd, got, sizeof(got), 8, &e), 2);
-	assert_int_equal(file_read_at(fd, got, sizeof(got), 100, &e), 0);
+	assert_int_equal(file_read_at(&io_os, fd, got, sizeof(got), 8, &e), 2);
+	assert_int_equal(file_read_at(&io_os, fd, got, sizeof(got), 100, &e), 0);
 	file_close(&io_os, fd);
-	assert_int_equal(file_read_at(-1, got, 1, 0, &e), -1);
+	assert_int_equal(file_read_at(&io_os, -1, got, 1, 0, &e), -1);
 	assert_int_equal(e.code, EBADF);
 }
 
