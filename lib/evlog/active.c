@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/file.h"
+
 #define ACTIVE_NAME  "active"
 #define ACTIVE_TEMP  "active.new"
 #define ACTIVE_MAGIC "evlact1"
@@ -72,7 +74,7 @@ static void lay_out(struct active *a, void *map, uint64_t base, uint32_t capacit
 
 /*
  * The file is written through its mapping alone and holds nothing that the log does not, so it
- * goes past the I/O table: no power loss can leave it in a state that matters.
+ * goes past the I/O table of its user: no power loss can leave it in a state that matters.
  */
 int active_create(struct active *a, int dir, mode_t mode, uint64_t base, uint32_t events,
                   struct err *e)
@@ -84,10 +86,9 @@ int active_create(struct active *a, int dir, mode_t mode, uint64_t base, uint32_
 	int fd = -1;
 
 	if (dir >= 0) {
-		fd = openat(dir, ACTIVE_TEMP, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+		fd = file_open_new(&io_os, dir, ACTIVE_TEMP, mode, e);
 		if (fd < 0)
-			return err_sys(e, "create 'index/" ACTIVE_TEMP "'");
-		(void)fchmod(fd, mode);
+			return err_wrap(e, "'index'");
 		/* With its blocks: a hole that the disk has no room for would be a SIGBUS later. */
 		if (fallocate(fd, 0, 0, (off_t)size) < 0 &&
 		    (errno != EOPNOTSUPP || ftruncate(fd, (off_t)size) < 0)) {

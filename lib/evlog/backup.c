@@ -84,8 +84,7 @@ static int copy_file(const struct io *io, char *block, int from, uint64_t n, int
 
 	snprintf(temp, sizeof(temp), "%s.part", name);
 	/* A rest of this name may be a link to a segment of the store: never write into it. */
-	(void)io->unlinkat(dir, temp);
-	fd = file_open(io, dir, temp, O_RDWR | O_CREAT | O_EXCL, mode, e);
+	fd = file_open_new(io, dir, temp, mode, e);
 	if (fd < 0)
 		return -1;
 	r = copy_bytes(io, block, from, fd, n, hash, e);

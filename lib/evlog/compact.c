@@ -146,7 +146,7 @@ static int rewrite(struct rewrite *w, struct err *e)
 	w->offset = calloc((size_t)(w->g->last - w->g->base + 1), sizeof(*w->offset));
 	if (w->offset == NULL)
 		return err_set(e, ENOMEM, "out of memory");
-	w->fd = file_open(s->io, s->log_dir, temp, O_RDWR | O_CREAT | O_TRUNC, s->mode, e);
+	w->fd = file_open_new(s->io, s->log_dir, temp, s->mode, e);
 	if (w->fd < 0)
 		return -1;
 	r = write_new(w, e);

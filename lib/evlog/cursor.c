@@ -214,9 +214,7 @@ static int save_first(struct cursor *c, struct err *e)
 
 	cursor_file_put(bytes, &c->state, c->s->salt);
 	snprintf(tmp, sizeof(tmp), "%s@new", c->file);
-	if (io->unlinkat(c->dir, tmp) < 0 && errno != ENOENT)
-		return err_sys(e, "remove '%s'", tmp);
-	fd = file_open(io, c->dir, tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, c->s->mode, e);
+	fd = file_open_new(io, c->dir, tmp, c->s->mode, e);
 	if (fd < 0)
 		return -1;
 	if (write_new(c, fd, tmp, bytes, e) < 0) {

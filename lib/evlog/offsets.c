@@ -49,22 +49,25 @@ static struct trailer make_trailer(const uint32_t *offset, size_t n, uint64_t si
 int segment_write_offsets(struct evlog *s, uint64_t base, const uint32_t *offset, size_t n,
                           uint64_t size, uint64_t gone, struct err *e)
 {
-	struct trailer t = make_trailer(offset, gone > 0 ? n : 0, size, gone);
-	char name[RUN_NAME_MAX], temp[RUN_NAME_MAX + 8];
-	int fd, r;
+	struct span bytes = {(const char *)offset, n * sizeof(*offset)};
+	struct buf whole = {0};
+	char name[RUN_NAME_MAX];
+	int r = 0;
 
 	offsets_name(name, base);
-	snprintf(temp, sizeof(temp), "%s.new", name);
-	fd = file_open(s->io, s->index_dir, temp, O_RDWR | O_CREAT | O_TRUNC, s->mode, e);
-	if (fd < 0)
-		return -1;
-	r = file_write_all(s->io, fd, offset, n * sizeof(*offset), 0, e);
-	if (r == 0 && gone > 0)
-		r = file_write_all(s->io, fd, &t, sizeof(t), (off_t)(n * sizeof(*offset)), e);
-	if (r == 0 && s->io->renameat(s->index_dir, temp, s->index_dir, name) < 0)
-		r = err_sys(e, "rename 'index/%s'", temp);
-	file_close(s->io, fd);
-	return r;
+	if (gone > 0) {
+		struct trailer t = make_trailer(offset, n, size, gone);
+
+		buf_add(&whole, bytes.p, bytes.len);
+		buf_add(&whole, &t, sizeof(t));
+		r = buf_ok(&whole, e);
+		bytes = (struct span){whole.data, whole.len};
+	}
+	if (r == 0)
+		r = file_replace_unsynced(s->io, s->index_dir, name, bytes.p, bytes.len, s->mode,
+		                          e);
+	buf_done(&whole);
+	return r < 0 ? err_wrap(e, "'index'") : 0;
 }
 
 void offsets_drop(struct segment *g)

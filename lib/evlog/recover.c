@@ -172,7 +172,7 @@ static bool is_temporary(const char *name)
 {
 	size_t n = strlen(name);
 
-	return n > 4 && strcmp(name + n - 4, ".new") == 0;
+	return (n > 4 && strcmp(name + n - 4, ".new") == 0) || strstr(name, ".tmp.") != NULL;
 }
 
 /*

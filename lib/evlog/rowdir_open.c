@@ -36,7 +36,9 @@ static int open_table(struct rowdir *d, const char *table, struct err *e)
 static int write_row(struct rowdir *d, int table, const char *name, struct span row, struct err *e)
 {
 	const char *as = d->building ? name : NEW_NAME;
-	int fd = file_open(d->io, table, as, O_WRONLY | O_CREAT | O_TRUNC, d->mode, e);
+	/* What people look at may be mapped by them: it is replaced, never truncated. */
+	int fd = d->building ? file_open(d->io, table, as, O_WRONLY | O_CREAT | O_TRUNC, d->mode, e)
+	                     : file_open_new(d->io, table, as, d->mode, e);
 	int r;
 
 	if (fd < 0)

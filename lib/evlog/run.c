@@ -182,8 +182,8 @@ struct writer {
 	uint64_t entries;
 	uint64_t done; /* slots that were written out */
 	unsigned char *blocks;
-	char name[RUN_NAME_MAX]; /* the final name */
-	char temp[RUN_NAME_MAX + 8];
+	char name[RUN_NAME_MAX];  /* the final name */
+	char temp[FILE_TEMP_MAX]; /* empty: it has its name */
 	struct err *e;
 };
 
@@ -236,8 +236,9 @@ static int begin(struct writer *w, const struct io *io, int dir, mode_t mode, co
 	if (w->blocks == NULL)
 		return err_set(e, ENOMEM, "out of memory");
 	snprintf(w->name, sizeof(w->name), "%s", name);
-	snprintf(w->temp, sizeof(w->temp), "%s.new", name);
-	w->fd = file_open(io, dir, w->temp, O_RDWR | O_CREAT | O_TRUNC, mode, e);
+	w->fd = file_temp_name(w->temp, name, e);
+	if (w->fd == 0)
+		w->fd = file_open_new(io, dir, w->temp, mode, e);
 	if (w->fd < 0) {
 		free(w->blocks);
 		return -1;
@@ -263,12 +264,15 @@ static int finish(struct writer *w, int dir, uint64_t first, uint64_t last, bool
 		return err_sys(w->e, "sync 'index/%s'", w->temp);
 	if (w->io->renameat(dir, w->temp, dir, w->name) < 0)
 		return err_sys(w->e, "rename 'index/%s'", w->temp);
+	w->temp[0] = '\0';
 	return durable ? file_sync_dir(w->io, dir, w->e) : 0;
 }
 
-static void end(struct writer *w)
+static void end(struct writer *w, int dir)
 {
 	file_close(w->io, w->fd);
+	if (w->temp[0] != '\0')
+		(void)w->io->unlinkat(dir, w->temp);
 	free(w->blocks);
 }
 
@@ -288,7 +292,7 @@ int run_write(const struct io *io, int dir, mode_t mode, enum run_family f, uint
 			goto out;
 	r = finish(&w, dir, first, last, durable);
 out:
-	end(&w);
+	end(&w, dir);
 	return r;
 }
 
@@ -359,6 +363,6 @@ int run_merge(const struct io *io, int dir, mode_t mode, enum run_family f, cons
 	}
 	r = finish(&w, dir, runs[0].first, runs[n - 1].last, true);
 out:
-	end(&w);
+	end(&w, dir);
 	return r;
 }

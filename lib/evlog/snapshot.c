@@ -14,7 +14,6 @@
 
 #define DIR_NAME "snap"
 #define FILE_MAX (SNAPSHOT_HEAD_MAX + SNAPSHOT_STATE_MAX + 1)
-#define TEMP_MAX (SNAPSHOT_NAME_LEN + 32)
 
 static void file_name(char to[SNAPSHOT_NAME_LEN + 1], const struct snapshot_key *k)
 {
@@ -96,29 +95,6 @@ static int make_dir(const struct evlog *s, struct err *e)
 	return open_dir(s, e);
 }
 
-/* As file_replace(), without the syncs. */
-static int replace(const struct evlog *s, int dir, const char *name, const struct buf *b,
-                   struct err *e)
-{
-	char tmp[TEMP_MAX];
-	int fd;
-	int r;
-
-	(void)snprintf(tmp, sizeof(tmp), "%s.tmp.%ld", name, (long)getpid());
-	if (s->io->unlinkat(dir, tmp) < 0 && errno != ENOENT)
-		return err_sys(e, "remove '%s'", tmp);
-	fd = file_open(s->io, dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, s->mode, e);
-	if (fd < 0)
-		return -1;
-	r = file_write_all(s->io, fd, b->data, b->len, 0, e);
-	file_close(s->io, fd);
-	if (r == 0 && s->io->renameat(dir, tmp, dir, name) < 0)
-		r = err_sys(e, "rename '%s'", tmp);
-	if (r < 0)
-		(void)s->io->unlinkat(dir, tmp);
-	return r;
-}
-
 int snapshot_save(struct evlog *s, const struct snapshot_key *k, const struct frame *at,
                   struct span state, struct err *e)
 {
@@ -141,7 +117,9 @@ int snapshot_save(struct evlog *s, const struct snapshot_key *k, const struct fr
 	file_name(name, k);
 	snapshot_put_hex(h.program, k->program, SNAPSHOT_PROGRAM_LEN);
 	snapshot_text_put(&b, &h, state, s->salt);
-	r = buf_ok(&b, e) < 0 ? -1 : replace(s, dir, name, &b, e);
+	r = buf_ok(&b, e);
+	if (r == 0)
+		r = file_replace_unsynced(s->io, dir, name, b.data, b.len, s->mode, e);
 	buf_done(&b);
 	file_close(s->io, dir);
 	return r;

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/span.h"
 #include "os/clock.h"
 
 #define READ_CHUNK 65536
@@ -206,55 +207,70 @@ int file_read(int dir, const char *name, size_t max, struct buf *b, struct err *
 	return r;
 }
 
-/* A file of this name is the rest of a process that had our pid and died: put it away. */
-static int open_tmp(const struct io *io, int dir, const char *tmp, mode_t mode, struct err *e)
+int file_open_new(const struct io *io, int dir, const char *name, mode_t mode, struct err *e)
 {
-	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-	int fd = file_open(io, dir, tmp, flags, mode, e);
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW;
+	int fd = file_open(io, dir, name, flags, mode, e);
 
 	if (fd >= 0 || e->code != EEXIST)
 		return fd;
-	if (io->unlinkat(dir, tmp) < 0 && errno != ENOENT)
-		return err_sys(e, "remove '%s'", tmp);
-	return file_open(io, dir, tmp, flags, mode, e);
+	if (io->unlinkat(dir, name) < 0 && errno != ENOENT)
+		return err_sys(e, "remove '%s'", name);
+	return file_open(io, dir, name, flags, mode, e);
 }
 
-static int write_and_sync(const struct io *io, int fd, const char *tmp, const void *p, size_t n,
-                          struct err *e)
+int file_temp_name(char temp[FILE_TEMP_MAX], const char *name, struct err *e)
 {
-	if (file_write_all(io, fd, p, n, 0, e) < 0)
-		return err_wrap(e, "'%s'", tmp);
-	if (io->fsync(fd) < 0)
-		return err_sys(e, "sync '%s'", tmp);
+	int len = snprintf(temp, FILE_TEMP_MAX, "%s.tmp.%ld", name, (long)getpid());
+
+	if (name[0] == '\0' || strchr(name, '/') != NULL)
+		return err_set(e, EINVAL, "not a file name");
+	if (len < 0 || len >= FILE_TEMP_MAX)
+		return err_set(e, ENAMETOOLONG, "name too long");
 	return 0;
+}
+
+/* A new file renamed over the old one, whose data is synced before and whose name is not after. */
+static int replace(const struct io *io, int dir, const char *name, struct span bytes, mode_t mode,
+                   bool sync, struct err *e)
+{
+	char temp[FILE_TEMP_MAX];
+	int fd, r;
+
+	if (file_temp_name(temp, name, e) < 0)
+		return -1;
+	fd = file_open_new(io, dir, temp, mode, e);
+	if (fd < 0)
+		return -1;
+	r = file_write_all(io, fd, bytes.p, bytes.len, 0, e);
+	if (r < 0)
+		err_wrap(e, "'%s'", temp);
+	else if (sync && io->fsync(fd) < 0)
+		r = err_sys(e, "sync '%s'", temp);
+	file_close(io, fd);
+	if (r == 0 && io->renameat(dir, temp, dir, name) < 0)
+		r = err_sys(e, "rename '%s'", temp);
+	if (r < 0)
+		(void)io->unlinkat(dir, temp);
+	return r;
 }
 
 int file_replace(const struct io *io, int dir, const char *name, const void *p, size_t n,
                  mode_t mode, struct err *e)
 {
-	char tmp[NAME_MAX + 1];
-	int len = snprintf(tmp, sizeof(tmp), "%s.tmp.%ld", name, (long)getpid());
-	int fd;
-	int r;
+	int r = replace(io, dir, name, (struct span){p, n}, mode, true, e);
 
-	if (name[0] == '\0' || strchr(name, '/') != NULL)
-		return err_set(e, EINVAL, "replace '%s': not a file name", name);
-	if (len < 0 || (size_t)len >= sizeof(tmp))
-		return err_set(e, ENAMETOOLONG, "replace '%s': name too long", name);
-	fd = open_tmp(io, dir, tmp, mode, e);
-	if (fd < 0)
-		return err_wrap(e, "replace '%s'", name);
-	r = write_and_sync(io, fd, tmp, p, n, e);
-	file_close(io, fd);
-	if (r == 0 && io->renameat(dir, tmp, dir, name) < 0)
-		r = err_sys(e, "rename '%s'", tmp);
-	if (r < 0) {
-		(void)io->unlinkat(dir, tmp);
-		return err_wrap(e, "replace '%s'", name);
-	}
-	if (file_sync_dir(io, dir, e) < 0)
-		return err_wrap(e, "replace '%s'", name);
-	return 0;
+	if (r == 0)
+		r = file_sync_dir(io, dir, e);
+	return r < 0 ? err_wrap(e, "replace '%s'", name) : 0;
+}
+
+int file_replace_unsynced(const struct io *io, int dir, const char *name, const void *p, size_t n,
+                          mode_t mode, struct err *e)
+{
+	int r = replace(io, dir, name, (struct span){p, n}, mode, false, e);
+
+	return r < 0 ? err_wrap(e, "replace '%s'", name) : 0;
 }
 
 int file_sync_dir(const struct io *io, int dir, struct err *e)

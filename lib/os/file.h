@@ -19,6 +19,7 @@
 #ifndef SHOAL_OS_FILE_H
 #define SHOAL_OS_FILE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,6 +67,24 @@ extern const struct io io_os;
 int file_open(const struct io *io, int dir, const char *name, int flags, mode_t mode,
               struct err *e);
 
+/*
+ * A new file, open for reading and writing, with exactly this mode.  One that has the name is
+ * removed first: somebody may have it mapped, or be about to give it another name, and a file
+ * that is truncated under a mapping is a SIGBUS for its reader.  EEXIST when somebody else makes
+ * the same name again at the same moment.
+ */
+int file_open_new(const struct io *io, int dir, const char *name, mode_t mode, struct err *e);
+
+#define FILE_TEMP_MAX (NAME_MAX + 1)
+
+/*
+ * The name of what will be renamed to NAME, NAME.tmp.PID: no other process of this pid namespace
+ * makes it.  One in another namespace may, when both share the directory; as long as both go by
+ * file_open_new() the worst is that one takes the other's file away, or gives it the name before
+ * all of it is written.  No file ever gets shorter.  EINVAL: no name, or one with a slash.
+ */
+int file_temp_name(char temp[FILE_TEMP_MAX], const char *name, struct err *e);
+
 /* Open a directory (dir may be AT_FDCWD). */
 int file_open_dir(const struct io *io, int dir, const char *name, struct err *e);
 
@@ -88,7 +107,7 @@ int file_list(const struct io *io, int dir, struct buf *b, struct err *e);
 int file_read(int dir, const char *name, size_t max, struct buf *b, struct err *e);
 
 /*
- * Replace a file as a whole: write NAME.tmp.PID, fsync it, rename it over NAME, fsync dir.
+ * Replace a file as a whole: write file_temp_name(), fsync it, rename it over NAME, fsync dir.
  * A crash leaves the old file or the new one, and maybe the temporary one.  NAME has no slash
  * (EINVAL).  The file gets exactly this mode, as file_open() gives it.  On failure the temporary
  * file is gone and NAME is the old file; only when the fsync of dir failed, NAME is the new one
@@ -97,6 +116,13 @@ int file_read(int dir, const char *name, size_t max, struct buf *b, struct err *
  */
 int file_replace(const struct io *io, int dir, const char *name, const void *p, size_t n,
                  mode_t mode, struct err *e);
+
+/*
+ * The same without the syncs, for what is made anew when it is lost, and known by its content when
+ * it is not whole: a crash of the machine may leave NAME empty or in part.
+ */
+int file_replace_unsynced(const struct io *io, int dir, const char *name, const void *p, size_t n,
+                          mode_t mode, struct err *e);
 
 /* fsync a directory, so that entries made or renamed in it are on disk. */
 int file_sync_dir(const struct io *io, int dir, struct err *e);

@@ -286,7 +286,7 @@ static void a_run_that_could_not_be_written_has_no_name(void **state)
 	struct place p = begin();
 	uint64_t s = 5;
 	struct active_slot *v = make(500, 1, 0, &s);
-	char name[RUN_NAME_MAX];
+	char name[RUN_NAME_MAX], temp[FILE_TEMP_MAX];
 	struct run r;
 
 	(void)state;
@@ -302,6 +302,8 @@ static void a_run_that_could_not_be_written_has_no_name(void **state)
 		assert_int_equal(got, -1);
 		assert_int_equal(e.code, ENOSPC);
 		assert_int_equal(run_open(&r, p.fd, name, &e), -1);
+		assert_int_equal(file_temp_name(temp, name, &e), 0);
+		assert_int_equal(faccessat(p.fd, temp, F_OK, 0), -1);
 	}
 	assert_int_equal(run_open(&r, p.fd, name, &e), 0);
 	assert_holds(&r, v, 500);

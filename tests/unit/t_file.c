@@ -1,4 +1,4 @@
-/* file: whole writes, replacement, allocation and locks, with every call failing in turn. */
+/* file: whole writes, replacement and allocation, with every call failing in turn. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,49 +23,7 @@
 #include "fault_io.h"
 #include "os/clock.h"
 #include "os/file.h"
-#include "tmp_dir.h"
-
-struct place {
-	char *path;
-	int dir;
-};
-
-static int open_place(void **state)
-{
-	struct place *p = malloc(sizeof(*p));
-	struct err e;
-
-	assert_non_null(p);
-	p->path = tmp_dir_new();
-	p->dir = file_open_dir(&io_os, AT_FDCWD, p->path, &e);
-	assert_true(p->dir >= 0);
-	*state = p;
-	return 0;
-}
-
-static int close_place(void **state)
-{
-	struct place *p = *state;
-
-	close(p->dir);
-	tmp_dir_free(p->path);
-	free(p);
-	return 0;
-}
-
-static int dir_of(void **state)
-{
-	return ((struct place *)*state)->dir;
-}
-
-static int new_file(int dir, const char *name)
-{
-	struct err e;
-	int fd = file_open(&io_os, dir, name, O_RDWR | O_CREAT, 0600, &e);
-
-	assert_true(fd >= 0);
-	return fd;
-}
+#include "place.h"
 
 static void assert_holds(int dir, const char *name, const char *want)
 {
@@ -95,8 +53,8 @@ static unsigned count_entries(int dir)
 
 static void an_opened_file_is_closed_on_exec_and_an_error_names_it(void **state)
 {
-	int dir = dir_of(state);
-	int fd = new_file(dir, "f");
+	int dir = place_dir(state);
+	int fd = place_file(dir, "f");
 	struct err e;
 
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
@@ -117,7 +75,7 @@ static void opening_goes_on_after_a_signal(void **state)
 	int fd;
 
 	fault_io_add((struct fault){.call = FAULT_OPENAT, .error = EINTR});
-	fd = file_open(io, dir_of(state), "f", O_RDWR | O_CREAT, 0600, &e);
+	fd = file_open(io, place_dir(state), "f", O_RDWR | O_CREAT, 0600, &e);
 	assert_true(fd >= 0);
 	assert_int_equal(fault_io_count(FAULT_OPENAT), 2);
 	file_close(io, fd);
@@ -126,7 +84,7 @@ static void opening_goes_on_after_a_signal(void **state)
 static void all_is_written_over_short_writes_and_signals(void **state)
 {
 	const struct io *io = fault_io_start(&io_os);
-	int fd = new_file(dir_of(state), "f");
+	int fd = place_file(place_dir(state), "f");
 	struct err e;
 
 	fault_io_add((struct fault){.call = FAULT_PWRITE, .nth = 2, .error = EINTR});
@@ -135,14 +93,14 @@ static void all_is_written_over_short_writes_and_signals(void **state)
 	assert_int_equal(fault_io_count(FAULT_PWRITE), 5);
 	assert_int_equal(file_write_all(io, fd, "ab", 2, 4, &e), 0);
 	assert_int_equal(file_write_all(io, fd, NULL, 0, 4, &e), 0);
-	assert_holds(dir_of(state), "f", "0123ab6789");
+	assert_holds(place_dir(state), "f", "0123ab6789");
 	file_close(io, fd);
 }
 
 static void a_write_that_cannot_go_on_is_an_error(void **state)
 {
 	const struct io *io = fault_io_start(&io_os);
-	int fd = new_file(dir_of(state), "f");
+	int fd = place_file(place_dir(state), "f");
 	struct err e;
 
 	fault_io_add((struct fault){.call = FAULT_PWRITE, .short_to = 3});
@@ -150,7 +108,7 @@ static void a_write_that_cannot_go_on_is_an_error(void **state)
 	fault_io_add((struct fault){.call = FAULT_PWRITE, .nth = 3, .short_to = 0});
 	assert_int_equal(file_write_all(io, fd, "0123456789", 10, 0, &e), -1);
 	assert_int_equal(e.code, ENOSPC);
-	assert_holds(dir_of(state), "f", "012");
+	assert_holds(place_dir(state), "f", "012");
 	assert_int_equal(file_write_all(io, fd, "0123456789", 10, 0, &e), -1);
 	assert_int_equal(e.code, EIO);
 	file_close(io, fd);
@@ -160,7 +118,7 @@ static void a_write_that_cannot_go_on_is_an_error(void **state)
 
 static void reading_at_an_offset_is_short_only_at_the_end(void **state)
 {
-	int fd = new_file(dir_of(state), "f");
+	int fd = place_file(place_dir(state), "f");
 	char got[20];
 	struct err e;
 
@@ -176,8 +134,8 @@ static void reading_at_an_offset_is_short_only_at_the_end(void **state)
 
 static void a_whole_file_is_appended_to_the_buffer_or_nothing(void **state)
 {
-	int dir = dir_of(state);
-	int fd = new_file(dir, "f");
+	int dir = place_dir(state);
+	int fd = place_file(dir, "f");
 	struct buf b = {0};
 	struct err e;
 
@@ -199,14 +157,14 @@ static void a_whole_file_is_appended_to_the_buffer_or_nothing(void **state)
 
 static void a_file_larger_than_a_chunk_or_of_unknown_size_is_read_whole(void **state)
 {
-	int fd = new_file(dir_of(state), "f");
+	int fd = place_file(place_dir(state), "f");
 	struct buf b = {0};
 	struct err e;
 
 	assert_int_equal(ftruncate(fd, 1000000), 0);
 	assert_int_equal(pwrite(fd, "x", 1, 999999), 1);
 	file_close(&io_os, fd);
-	assert_int_equal(file_read(dir_of(state), "f", SIZE_MAX, &b, &e), 0);
+	assert_int_equal(file_read(place_dir(state), "f", SIZE_MAX, &b, &e), 0);
 	assert_int_equal(b.len, 1000000);
 	assert_int_equal(b.data[999999], 'x');
 	buf_clear(&b);
@@ -220,7 +178,7 @@ static void a_file_larger_than_a_chunk_or_of_unknown_size_is_read_whole(void **s
 static void a_file_is_made_or_replaced_with_its_mode_and_both_syncs(void **state)
 {
 	const struct io *io = fault_io_start(&io_os);
-	int dir = dir_of(state);
+	int dir = place_dir(state);
 	struct stat st;
 	struct err e;
 
@@ -236,7 +194,7 @@ static void a_file_is_made_or_replaced_with_its_mode_and_both_syncs(void **state
 
 static void a_rest_of_a_dead_process_is_no_obstacle(void **state)
 {
-	int dir = dir_of(state);
+	int dir = place_dir(state);
 	char tmp[64];
 	struct err e;
 
@@ -254,19 +212,19 @@ static void a_name_that_cannot_be_replaced_is_refused(void **state)
 
 	memset(long_name, 'x', sizeof(long_name));
 	long_name[250] = '\0';
-	assert_int_equal(file_replace(&io_os, dir_of(state), "a/b", "", 0, 0600, &e), -1);
+	assert_int_equal(file_replace(&io_os, place_dir(state), "a/b", "", 0, 0600, &e), -1);
 	assert_int_equal(e.code, EINVAL);
-	assert_int_equal(file_replace(&io_os, dir_of(state), "", "", 0, 0600, &e), -1);
+	assert_int_equal(file_replace(&io_os, place_dir(state), "", "", 0, 0600, &e), -1);
 	assert_int_equal(e.code, EINVAL);
-	assert_int_equal(file_replace(&io_os, dir_of(state), long_name, "", 0, 0600, &e), -1);
+	assert_int_equal(file_replace(&io_os, place_dir(state), long_name, "", 0, 0600, &e), -1);
 	assert_int_equal(e.code, ENAMETOOLONG);
-	assert_int_equal(count_entries(dir_of(state)), 0);
+	assert_int_equal(count_entries(place_dir(state)), 0);
 }
 
 /* What the n-th failing call leaves, and that no failed sync is tried again. */
 static void a_replacement_that_fails_leaves_the_old_file_and_no_other(void **state)
 {
-	int dir = dir_of(state);
+	int dir = place_dir(state);
 	struct err e;
 	unsigned n;
 
@@ -291,11 +249,57 @@ static void a_replacement_that_fails_leaves_the_old_file_and_no_other(void **sta
 	assert_holds(dir, "f", "new");
 }
 
+/* Whoever has the file mapped, or open, keeps all of it. */
+static void a_new_file_leaves_the_one_that_had_its_name_alone(void **state)
+{
+	int dir = place_dir(state);
+	int was = place_file(dir, "f");
+	struct stat st;
+	struct err e;
+	int fd;
+
+	assert_int_equal(file_write_all(&io_os, was, "old", 3, 0, &e), 0);
+	fd = file_open_new(&io_os, dir, "f", 0640, &e);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_holds(dir, "f", "");
+	assert_int_equal(fstat(was, &st), 0);
+	assert_int_equal(st.st_size, 3);
+	close(was);
+	close(fd);
+}
+
+static void an_unsynced_replacement_is_whole_or_nothing(void **state)
+{
+	int dir = place_dir(state);
+	struct err e;
+	unsigned n;
+
+	for (n = 1;; n++) {
+		const struct io *io = fault_io_start(&io_os);
+		int r;
+
+		assert_int_equal(file_replace(&io_os, dir, "f", "old", 3, 0600, &e), 0);
+		fault_io_add((struct fault){.call = FAULT_ANY, .nth = n, .error = EIO});
+		r = file_replace_unsynced(io, dir, "f", "new", 3, 0600, &e);
+		assert_int_equal(fault_io_count(FAULT_FSYNC), 0);
+		if (fault_io_hits() == 0)
+			break;
+		assert_int_equal(r, -1);
+		assert_non_null(strstr(e.msg, "replace 'f': "));
+		assert_holds(dir, "f", "old");
+		assert_int_equal(count_entries(dir), 1);
+	}
+	assert_int_equal(n, 4);
+	assert_holds(dir, "f", "new");
+}
+
 /* --- allocation --- */
 
 static void allocated_blocks_do_not_change_the_size(void **state)
 {
-	int fd = new_file(dir_of(state), "f");
+	int fd = place_file(place_dir(state), "f");
 	struct stat st;
 	struct err e;
 
@@ -312,7 +316,7 @@ static void a_file_system_that_cannot_allocate_is_no_error_but_a_full_one_is(voi
 		int error;
 		int result;
 	} cases[] = {{EOPNOTSUPP, 0}, {ENOSYS, 0}, {EINTR, 0}, {ENOSPC, -1}, {EFBIG, -1}};
-	int fd = new_file(dir_of(state), "f");
+	int fd = place_file(place_dir(state), "f");
 	struct err e;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -327,127 +331,6 @@ static void a_file_system_that_cannot_allocate_is_no_error_but_a_full_one_is(voi
 	file_close(&io_os, fd);
 }
 
-/* --- locks --- */
-
-static void one_byte_is_one_lock_of_one_open_file(void **state)
-{
-	int a = new_file(dir_of(state), "lock");
-	int b = new_file(dir_of(state), "lock");
-	struct err e;
-
-	assert_int_equal(file_lock(a, 0, FILE_LOCK_EXCLUSIVE, -1, &e), 0);
-	assert_int_equal(file_try_lock(a, 0, FILE_LOCK_EXCLUSIVE, &e), 1);
-	assert_int_equal(file_try_lock(b, 0, FILE_LOCK_EXCLUSIVE, &e), 0);
-	assert_int_equal(file_try_lock(b, 0, FILE_LOCK_SHARED, &e), 0);
-	assert_int_equal(file_try_lock(b, 1, FILE_LOCK_EXCLUSIVE, &e), 1);
-	assert_true(file_is_locked(b, 0));
-	assert_false(file_is_locked(a, 0));
-	file_unlock(a, 0);
-	file_unlock(a, 0);
-	assert_false(file_is_locked(b, 0));
-	assert_int_equal(file_try_lock(b, 0, FILE_LOCK_SHARED, &e), 1);
-	assert_int_equal(file_try_lock(a, 0, FILE_LOCK_SHARED, &e), 1);
-	assert_int_equal(file_try_lock(a, 0, FILE_LOCK_EXCLUSIVE, &e), 0);
-	close(b);
-	assert_int_equal(file_lock(a, 0, FILE_LOCK_EXCLUSIVE, 0, &e), 0);
-	assert_int_equal(file_lock(a, 1, FILE_LOCK_EXCLUSIVE, 0, &e), 0);
-	close(a);
-}
-
-static void waiting_for_a_lock_ends_at_the_timeout(void **state)
-{
-	int a = new_file(dir_of(state), "lock");
-	int b = new_file(dir_of(state), "lock");
-	int64_t before;
-	struct err e;
-
-	assert_int_equal(file_lock(a, 7, FILE_LOCK_EXCLUSIVE, INT64_MAX, &e), 0);
-	assert_int_equal(file_lock(b, 7, FILE_LOCK_SHARED, 0, &e), -1);
-	assert_int_equal(e.code, ETIMEDOUT);
-	before = clock_boot_ns();
-	assert_int_equal(file_lock(b, 7, FILE_LOCK_EXCLUSIVE, 30, &e), -1);
-	assert_int_equal(e.code, ETIMEDOUT);
-	assert_true(clock_boot_ns() - before >= 30 * CLOCK_NS_PER_MS);
-	close(a);
-	close(b);
-}
-
-static void a_lock_that_the_fd_cannot_have_is_an_error(void **state)
-{
-	int fd;
-	struct err e;
-
-	close(new_file(dir_of(state), "lock"));
-	fd = file_open(&io_os, dir_of(state), "lock", O_RDONLY, 0, &e);
-	assert_int_equal(file_try_lock(fd, 0, FILE_LOCK_EXCLUSIVE, &e), -1);
-	assert_int_equal(e.code, EBADF);
-	assert_int_equal(file_lock(fd, 0, FILE_LOCK_EXCLUSIVE, -1, &e), -1);
-	assert_int_equal(e.code, EBADF);
-	assert_int_equal(file_lock(fd, 0, FILE_LOCK_EXCLUSIVE, 1000, &e), -1);
-	assert_int_equal(e.code, EBADF);
-	assert_int_equal(file_lock(fd, 0, FILE_LOCK_SHARED, 1000, &e), 0);
-	close(fd);
-}
-
-/* A process that takes byte 0 of the lock file, tells so, and dies with it a little later. */
-static pid_t hold_lock_and_die(int dir)
-{
-	int ready[2];
-	char c;
-	pid_t pid;
-
-	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		struct err e;
-		int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-		if (fd < 0 || file_lock(fd, 0, FILE_LOCK_EXCLUSIVE, -1, &e) < 0)
-			_exit(1);
-		if (write(ready[1], "x", 1) != 1)
-			_exit(1);
-		poll(NULL, 0, 30);
-		raise(SIGKILL);
-	}
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &c, 1), 1);
-	close(ready[0]);
-	return pid;
-}
-
-static void tick(int sig)
-{
-	(void)sig;
-}
-
-static void a_killed_process_gives_its_lock_to_a_waiter_that_signals_do_not_disturb(void **state)
-{
-	static const int64_t timeouts[] = {-1, 600000};
-	const struct sigaction on = {.sa_handler = tick}; /* no SA_RESTART: calls see EINTR */
-	const struct itimerval every = {.it_interval = {0, 2000}, .it_value = {0, 2000}};
-	const struct itimerval never = {{0, 0}, {0, 0}};
-	const struct sigaction off = {.sa_handler = SIG_IGN};
-
-	for (size_t i = 0; i < 2; i++) {
-		int fd = new_file(dir_of(state), "lock");
-		pid_t holder = hold_lock_and_die(dir_of(state));
-		int status;
-		struct err e;
-		int r;
-
-		assert_int_equal(sigaction(SIGALRM, &on, NULL), 0);
-		setitimer(ITIMER_REAL, &every, NULL);
-		r = file_lock(fd, 0, FILE_LOCK_EXCLUSIVE, timeouts[i], &e);
-		setitimer(ITIMER_REAL, &never, NULL);
-		assert_int_equal(sigaction(SIGALRM, &off, NULL), 0);
-		assert_int_equal(r, 0);
-		assert_int_equal(waitpid(holder, &status, 0), holder);
-		assert_true(WIFSIGNALED(status));
-		close(fd);
-	}
-}
-
 /* --- file systems --- */
 
 static void a_local_file_system_has_no_remote_type(void **state)
@@ -460,7 +343,7 @@ static void a_local_file_system_has_no_remote_type(void **state)
 	close(proc);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_place, close_place)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, place_open, place_close)
 
 int main(void)
 {
@@ -476,12 +359,10 @@ int main(void)
 	    TEST(a_rest_of_a_dead_process_is_no_obstacle),
 	    TEST(a_name_that_cannot_be_replaced_is_refused),
 	    TEST(a_replacement_that_fails_leaves_the_old_file_and_no_other),
+	    TEST(a_new_file_leaves_the_one_that_had_its_name_alone),
+	    TEST(an_unsynced_replacement_is_whole_or_nothing),
 	    TEST(allocated_blocks_do_not_change_the_size),
 	    TEST(a_file_system_that_cannot_allocate_is_no_error_but_a_full_one_is),
-	    TEST(one_byte_is_one_lock_of_one_open_file),
-	    TEST(waiting_for_a_lock_ends_at_the_timeout),
-	    TEST(a_lock_that_the_fd_cannot_have_is_an_error),
-	    TEST(a_killed_process_gives_its_lock_to_a_waiter_that_signals_do_not_disturb),
 	    TEST(a_local_file_system_has_no_remote_type),
 	};
 
