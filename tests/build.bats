@@ -185,7 +185,7 @@ source_file() {
 	lib/base/x.c "os/file.h"
 	lib/os/x.c "evlog/store.h"
 	lib/evlog/x.c "tool/tool.h"
-	lib/evlog/x.c "raft/raft.h"
+	lib/evlog/x.c "raft/private.h"
 	lib/evlog/x.c "../os/file.h"
 	lib/evlog/frame.c "os/file.h"
 	lib/evlog/frame.c "evlog/store.h"
