@@ -16,10 +16,6 @@
 #include "evlog/append.h"
 #include "evlog/store_impl.h"
 
-#define MERGE_COUNT 4 /* adjacent runs of one size class that become one */
-#define CLASS_ENTRIES                                                                      \
-	4096         /* entries of the smallest class; each next one holds four times more \
-	              */
 #define LOAD_TRIES 8 /* another process may unlink what we are about to open */
 
 struct range {
@@ -28,7 +24,7 @@ struct range {
 
 static int runs_head(struct evlog *s, uint64_t key, uint64_t *seq, struct err *e);
 
-static void drop_family(struct evlog *s, enum run_family family)
+void index_drop_family(struct evlog *s, enum run_family family)
 {
 	for (size_t i = 0; i < s->run_count[family]; i++)
 		run_close(&s->runs[family][i]);
@@ -40,15 +36,15 @@ static void drop_family(struct evlog *s, enum run_family family)
 
 void index_drop(struct evlog *s)
 {
-	drop_family(s, RUN_HEADS);
-	drop_family(s, RUN_IDS);
+	index_drop_family(s, RUN_HEADS);
+	index_drop_family(s, RUN_IDS);
 }
 
-static void remove_run(struct evlog *s, enum run_family family, struct range r)
+void index_remove_run(struct evlog *s, enum run_family family, uint64_t first, uint64_t last)
 {
 	char name[RUN_NAME_MAX];
 
-	run_name(name, family, r.first, r.last);
+	run_name(name, family, first, last);
 	if (s->writable && !s->no_recover)
 		(void)s->io->unlinkat(s->index_dir, name);
 }
@@ -233,7 +229,7 @@ static int take_widest(struct evlog *s, enum run_family family, const struct ran
 		if (e->code != EBADMSG && e->code != ENOENT)
 			return -1;
 		if (e->code == EBADMSG)
-			remove_run(s, family, v[i]);
+			index_remove_run(s, family, v[i].first, v[i].last);
 	}
 	return 0;
 }
@@ -247,27 +243,45 @@ static void remove_covered(struct evlog *s, enum run_family family, const struct
 			k++;
 		if (k < s->run_count[family] && v[i].first >= r[k].first &&
 		    !(v[i].first == r[k].first && v[i].last == r[k].last))
-			remove_run(s, family, v[i]);
+			index_remove_run(s, family, v[i].first, v[i].last);
 	}
 }
 
-/* Load what is there; 1: all sealed segments are covered, 0: from *ret_gap on they are not. */
+/* The runs of sealed segments, as far as this process knows: the count. */
+static size_t keep_older(const struct evlog *s, struct range *v, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; v != NULL && i < n; i++)
+		if (v[i].last < s->log_base)
+			v[kept++] = v[i];
+	return kept;
+}
+
+/*
+ * Load what is there; 1: all sealed segments are covered, 0: from *ret_gap on they are not.
+ * ESTALE: others have rolled meanwhile, and runs that we need may be merged with those of segments
+ * that we do not know; their answers would lead beyond our log_base.
+ */
 static int load_runs(struct evlog *s, enum run_family family, uint64_t *ret_gap, struct err *e)
 {
 	struct range *v = NULL;
-	ssize_t n = list_runs(s, family, &v, e);
+	ssize_t all = list_runs(s, family, &v, e);
+	size_t n = all < 0 ? 0 : keep_older(s, v, (size_t)all);
 	uint64_t from = 1;
-	int r = n < 0 ? -1 : 1;
+	int r = all < 0 ? -1 : 1;
 
-	drop_family(s, family);
+	index_drop_family(s, family);
+	if (r > 0 && n < (size_t)all && ctl_get(&s->ctl->base) != s->log_base)
+		r = err_set(e, ESTALE, "the index is newer than what is known of the log");
 	while (r > 0 && from < s->log_base) {
-		r = take_widest(s, family, v, (size_t)n, from, e);
+		r = take_widest(s, family, v, n, from, e);
 		if (r > 0)
 			from = s->runs[family][s->run_count[family] - 1].last + 1;
 	}
 	*ret_gap = from;
 	if (r > 0 && s->locked)
-		remove_covered(s, family, v, (size_t)n);
+		remove_covered(s, family, v, n);
 	free(v);
 	return r;
 }
@@ -283,6 +297,9 @@ static int fill_gaps(struct evlog *s, enum run_family family, uint64_t gap, stru
 	if (!had_lock && file_lock(s->lock, LOCK_MAINTAIN, FILE_LOCK_EXCLUSIVE, -1, e) < 0)
 		return -1;
 	s->maintaining = true;
+	/* Whoever held the lock may have merged what was listed before, or filled the gap. */
+	if (!had_lock)
+		r = load_runs(s, family, &gap, e);
 	/* The runs that load_runs() left open are the older ones, which index_add() needs. */
 	while (r == 0) {
 		r = rebuild_run(s, family, gap, e);
@@ -300,17 +317,18 @@ static int fill_gaps(struct evlog *s, enum run_family family, uint64_t gap, stru
 
 static int load_family(struct evlog *s, enum run_family family, struct err *e)
 {
-	uint64_t gap = 1;
-	int r;
+	for (int tries = 0; !s->runs_loaded[family]; tries++) {
+		uint64_t gap = 1;
+		int r = load_runs(s, family, &gap, e);
 
-	if (s->runs_loaded[family])
-		return 0;
-	r = load_runs(s, family, &gap, e);
-	if (r == 0)
-		r = fill_gaps(s, family, gap, e);
-	if (r < 0)
-		return -1;
-	s->runs_loaded[family] = true;
+		if (r == 0)
+			r = fill_gaps(s, family, gap, e);
+		if (r >= 0)
+			s->runs_loaded[family] = true;
+		else if (e->code != ESTALE || s->locked || s->maintaining || tries == LOAD_TRIES ||
+		         store_follow(s, e) < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -342,8 +360,8 @@ static void drop_bad_run(struct evlog *s, enum run_family family, size_t i)
 {
 	struct range r = {s->runs[family][i].first, s->runs[family][i].last};
 
-	drop_family(s, family);
-	remove_run(s, family, r);
+	index_drop_family(s, family);
+	index_remove_run(s, family, r.first, r.last);
 }
 
 /* The newest event under a key in the runs that are loaded. */
@@ -434,62 +452,4 @@ int index_seal(struct evlog *s, uint64_t last, struct err *e)
 	if (write_run(s, RUN_HEADS, a, last, e) < 0)
 		return -1;
 	return write_run(s, RUN_IDS, a, last, e);
-}
-
-static unsigned class_of(const struct run *r)
-{
-	unsigned c = 0;
-
-	for (uint64_t n = r->entries / CLASS_ENTRIES; n >= 4; n /= 4)
-		c++;
-	return c;
-}
-
-/* Merge the newest runs while at least MERGE_COUNT of them are no larger than the newest's class.
- */
-static int merge_family(struct evlog *s, enum run_family family, struct err *e)
-{
-	for (;;) {
-		size_t n, k;
-
-		if (index_load(s, family, e) < 0)
-			return -1;
-		n = s->run_count[family];
-		for (k = 0; k < n && k < 32; k++)
-			if (class_of(&s->runs[family][n - 1 - k]) >
-			    class_of(&s->runs[family][n - 1]))
-				break;
-		if (k < MERGE_COUNT)
-			return 0;
-		if (run_merge(s->io, s->index_dir, s->mode, family, &s->runs[family][n - k], k, e) <
-		    0) {
-			if (e->code == EBADMSG)
-				drop_family(s, family);
-			return -1;
-		}
-		for (size_t i = n - k; i < n; i++)
-			remove_run(
-			    s, family,
-			    (struct range){s->runs[family][i].first, s->runs[family][i].last});
-		__atomic_add_fetch(&s->ctl->index_gen, 1, __ATOMIC_ACQ_REL);
-	}
-}
-
-int evlog_maintain(struct evlog *s, struct err *e)
-{
-	int r;
-
-	if (!s->merge_due)
-		return 0;
-	r = file_try_lock(s->lock, LOCK_MAINTAIN, FILE_LOCK_EXCLUSIVE, e);
-	if (r <= 0)
-		return r;
-	s->merge_due = false;
-	s->maintaining = true;
-	r = merge_family(s, RUN_HEADS, e);
-	if (r == 0)
-		r = merge_family(s, RUN_IDS, e);
-	s->maintaining = false;
-	file_unlock(s->lock, LOCK_MAINTAIN);
-	return r;
 }

@@ -116,10 +116,8 @@ static int follow_ctl(struct evlog *s, struct err *e)
 
 static int settle(struct evlog *s, struct err *e);
 
-/* Follow ctl to the active segment and its tables. */
-int store_refresh(struct evlog *s, struct err *e)
+int store_follow(struct evlog *s, struct err *e)
 {
-	segments_check(s);
 	for (int tries = 0; follow_ctl(s, e) < 0; tries++) {
 		/* A process that rolls renames the tables a moment before it says so in ctl. */
 		if (s->locked || tries == SETTLE_TRIES)
@@ -129,6 +127,12 @@ int store_refresh(struct evlog *s, struct err *e)
 		usleep(1000);
 	}
 	return 0;
+}
+
+int store_refresh(struct evlog *s, struct err *e)
+{
+	segments_check(s);
+	return store_follow(s, e);
 }
 
 static bool state_holds(struct evlog *s)

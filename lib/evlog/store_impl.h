@@ -6,7 +6,7 @@
  *	recover.c  from the log to a good ctl and active table
  *	walk.c     what the bytes of the active segment are
  *	segment.c  the files of the log: list, map, one frame by its sequence; offsets.c
- *	index.c    runs: load, look up, merge
+ *	index.c    runs: load, look up; maintain.c: merged
  *	lookup.c   streams and ids: index hints confirmed by the log
  *	append.c   a commit under construction; commit.c: written; sync.c: made durable
  *	roll.c     from one segment to the next
@@ -135,7 +135,9 @@ struct evlog {
 /* store.c */
 int store_lock(struct evlog *s, struct err *e); /* and the state in order, or an error */
 void store_unlock(struct evlog *s);
-int store_refresh(struct evlog *s, struct err *e); /* follow ctl to the active segment */
+/* Follow ctl to the active segment and its tables; bytes of sealed ones stay where they are. */
+int store_follow(struct evlog *s, struct err *e);
+int store_refresh(struct evlog *s, struct err *e); /* and let go of segments that were replaced */
 int store_map_log(struct evlog *s, struct err *e);
 int store_open_log(struct evlog *s, uint64_t base, struct err *e);
 void store_note(struct evlog *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -202,6 +204,8 @@ int segment_write_offsets(struct evlog *s, uint64_t base, const uint32_t *offset
 /* index.c */
 int index_load(struct evlog *s, enum run_family family, struct err *e);
 void index_drop(struct evlog *s);
+void index_drop_family(struct evlog *s, enum run_family family);
+void index_remove_run(struct evlog *s, enum run_family family, uint64_t first, uint64_t last);
 int index_head(struct evlog *s, uint64_t key, uint64_t *seq, struct err *e); /* 1, 0, -1 */
 struct id_cursor {
 	size_t active_at;

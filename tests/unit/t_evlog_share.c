@@ -103,6 +103,48 @@ static void a_roll_between_a_look_and_a_lookup_hides_no_stream(void **state)
 	model_end(&m);
 }
 
+/* A merge of runs that a reader knows with those of segments that it does not know yet. */
+static void rolls_and_a_merge_between_a_look_and_a_lookup_hide_no_stream(void **state)
+{
+	struct model m = model_begin();
+	struct evlog *s = model_open(&m, m.from);
+	struct evlog *readers[3];
+	struct id_cursor at = ID_FIRST;
+	struct frame f;
+	int heads = 0;
+
+	(void)state;
+	model_put(&m, s, "a=0 b=0 c*16000", true);
+	model_put(&m, s, "c*16000", true);
+	for (size_t i = 0; i < 3; i++) {
+		readers[i] = model_open(&m, m.from);
+		model_must(&m, store_refresh(readers[i], &m.e));
+	}
+	for (int i = 0; i < 300; i++)
+		model_put(&m, s, i % 50 == 0 ? "a c*16000" : "a", false);
+	model_put(&m, s, "d=d a", true);
+	for (int i = 0; i < 3; i++)
+		model_put(&m, s, "c*16000", true);
+	s->merge_due = true;
+	model_must(&m, evlog_maintain(s, &m.e));
+	assert_int_equal(s->run_count[RUN_HEADS], 1);
+	assert_int_equal(lookup_head(readers[0], (struct span){"d", 1}, &f, NULL, &m.e), 1);
+	assert_int_equal(f.version, 0);
+	assert_int_equal(lookup_head(readers[0], (struct span){"b", 1}, &f, NULL, &m.e), 1);
+	assert_int_equal(
+	    lookup_id(readers[1], (struct span){"d", 1}, (struct span){"d", 1}, &at, &f, &m.e), 1);
+	model_must(&m, index_load(readers[2], RUN_HEADS, &m.e));
+	for (size_t i = 0; i < 3; i++)
+		heads += readers[i]->run_count[RUN_HEADS] == 1;
+	assert_int_equal(heads, 3);
+	assert_int_equal(ctl_get32(&s->ctl->damaged), 0);
+	model_must(&m, evlog_check_store(readers[2], &m.acks, CHECK_ALL, &m.e));
+	for (size_t i = 0; i < 3; i++)
+		evlog_close(readers[i]);
+	evlog_close(s);
+	model_end(&m);
+}
+
 /* One who waits for a sync while repair cuts what it waits for must not be told that all is well.
  */
 static void what_repair_has_cut_is_acknowledged_to_nobody(void **state)
@@ -348,6 +390,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(processes_that_compare_and_append_win_each_version_once),
 	    cmocka_unit_test(a_roll_between_a_look_and_a_lookup_hides_no_stream),
+	    cmocka_unit_test(rolls_and_a_merge_between_a_look_and_a_lookup_hide_no_stream),
 	    cmocka_unit_test(what_repair_has_cut_is_acknowledged_to_nobody),
 	    cmocka_unit_test(a_reader_from_before_a_repair_does_no_harm_after_it),
 	    cmocka_unit_test(a_reader_that_follows_reads_what_was_cut_and_written_anew),
