@@ -37,7 +37,7 @@ struct raft_member {
 	char info[RAFT_INFO_MAX];
 };
 
-/* Members in the order of their ids.  One that leaves stays in the list while it is joint. */
+/* Members in the order of their ids.  A voter that leaves stays in the list while it is joint. */
 struct raft_conf {
 	bool joint;
 	uint32_t count;
@@ -63,9 +63,11 @@ struct raft_change {
 const struct raft_member *conf_find(const struct raft_conf *c, uint64_t id);
 
 /*
- * The configuration that some changes, all at once, lead to.  It is joint when they change who
- * votes.  EINVAL for what makes no sense (a member added twice, an unknown one removed, no voter
- * left, a joint configuration changed), E2BIG for too many members or too long an info.
+ * The configuration that some changes, one after the other and then all at once, lead to; *ret may
+ * be *from.  It is joint when they change who votes.  EINVAL for what makes no sense (a member
+ * added twice, an unknown one removed, a voter promoted, no change, no voter left, a joint
+ * configuration changed), E2BIG for too many members or too long an info.  A learner that is
+ * removed is gone at once, nobody counted on it.
  */
 int conf_change(const struct raft_conf *from, const struct raft_change *changes, size_t n,
                 struct raft_conf *ret, struct err *e);
@@ -83,7 +85,10 @@ uint64_t conf_quorum_index(const struct raft_conf *c, const uint64_t reached[RAF
 /* Can the votes still to come make a quorum?  `no[i]`: member[i] has refused. */
 bool conf_is_lost(const struct raft_conf *c, const bool no[RAFT_MEMBERS_MAX]);
 
-/* The bytes of a configuration, as in an entry's data and in a snapshot; foreign ones are checked.
+/*
+ * The bytes of a configuration, as in an entry's data and in a snapshot.  Reading refuses with
+ * EBADMSG what conf_change() cannot lead to, and EPROTONOSUPPORT another version; a configuration
+ * has one form of bytes.
  */
 void conf_put(struct buf *b, const struct raft_conf *c);
 int conf_get(struct span bytes, struct raft_conf *ret, struct err *e);

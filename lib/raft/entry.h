@@ -15,6 +15,8 @@
 
 #include <stdint.h>
 
+#include "base/buf.h"
+#include "base/bytes.h"
 #include "base/span.h"
 
 /* The most data of one entry. */
@@ -43,5 +45,16 @@ struct raft_point {
 	uint64_t index;
 	uint64_t term;
 };
+
+/* The bytes of an entry beside its data. */
+#define RAFT_ENTRY_HEAD 22
+
+/*
+ * The bytes of an entry without its index, which its place among others tells.  A reader is told
+ * the index; it fails where the data is longer than RAFT_ENTRY_MAX, and passes types and versions
+ * that it does not know, so that the core can say so.  The data stays where it was read.
+ */
+void raft_entry_put(struct buf *b, const struct raft_entry *entry);
+struct raft_entry raft_entry_get(struct bytes *r, uint64_t index);
 
 #endif

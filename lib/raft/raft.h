@@ -218,7 +218,10 @@ uint64_t raft_clock(const struct raft *r, uint64_t now);
 /* Does a transfer under way need the snapshot of this point? */
 bool raft_uses_snapshot(const struct raft *r, struct raft_point point);
 
-/* The first entry of every log: the members a cluster begins with, all of one opinion. */
+/*
+ * The first entry of every log: the members a cluster begins with, all of one opinion.  Its data is
+ * in `room`, to be checked by buf_ok(); the function is in entry.c.
+ */
 struct raft_entry raft_bootstrap(const struct raft_conf *conf, struct buf *room);
 
 enum raft_role { RAFT_FOLLOWER, RAFT_PRECANDIDATE, RAFT_CANDIDATE, RAFT_LEADER };
