@@ -13,6 +13,7 @@
 #ifndef SHOAL_BASE_LE_BUF_H
 #define SHOAL_BASE_LE_BUF_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,6 +49,14 @@ static inline void le_add64(struct buf *b, uint64_t v)
 
 	le_put64(p, v);
 	buf_add(b, p, sizeof(p));
+}
+
+/* Fewer than 2^32 bytes, behind their number in 32 bits. */
+static inline void le_add_span(struct buf *b, struct span s)
+{
+	assert(s.len <= UINT32_MAX);
+	le_add32(b, (uint32_t)s.len);
+	buf_add(b, s.p, s.len);
 }
 
 struct le_reader {
@@ -98,6 +107,22 @@ static inline uint64_t le_take64(struct le_reader *r)
 	struct span s = le_take(r, 8);
 
 	return s.len == 8 ? le_get64(s.p) : 0;
+}
+
+/* What le_add_span() added, of at most `max` bytes. */
+static inline struct span le_take_span(struct le_reader *r, size_t max)
+{
+	uint32_t n = le_take32(r);
+
+	if (n > max)
+		r->failed = true;
+	return le_take(r, n);
+}
+
+/* All of it has been read, and nothing was missing. */
+static inline bool le_is_done(const struct le_reader *r)
+{
+	return !r->failed && r->left == 0;
 }
 
 #endif

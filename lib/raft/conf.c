@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/bytes.h"
+#include "base/le_buf.h"
 
 #define CONF_VERSION 1
 
@@ -247,36 +247,36 @@ static uint8_t flags_of(const struct raft_conf *c, uint32_t i)
 void conf_put(struct buf *b, const struct raft_conf *c)
 {
 	assert(c->count <= RAFT_MEMBERS_MAX);
-	bytes_put_u8(b, CONF_VERSION);
-	bytes_put_u8(b, c->joint);
-	bytes_put_u16(b, (uint16_t)c->count);
+	le_add8(b, CONF_VERSION);
+	le_add8(b, c->joint);
+	le_add16(b, (uint16_t)c->count);
 	for (uint32_t i = 0; i < c->count; i++) {
 		const struct raft_member *m = &c->member[i];
 
 		assert(m->info_len <= RAFT_INFO_MAX);
-		bytes_put_u64(b, m->id);
-		bytes_put_u8(b, flags_of(c, i));
-		bytes_put_u8(b, m->info_len);
+		le_add64(b, m->id);
+		le_add8(b, flags_of(c, i));
+		le_add8(b, m->info_len);
 		buf_add(b, m->info, m->info_len);
 	}
 }
 
-static void get_member(struct bytes *r, struct raft_member *m)
+static void get_member(struct le_reader *r, struct raft_member *m)
 {
 	uint8_t flags;
 	struct span info;
 
-	m->id = bytes_get_u64(r);
-	flags = bytes_get_u8(r);
+	m->id = le_take64(r);
+	flags = le_take8(r);
 	m->voter = flags & FLAG_VOTER;
 	m->was_voter = flags & FLAG_WAS_VOTER;
 	m->promote = flags & FLAG_PROMOTE;
 	m->leaving = flags & FLAG_LEAVING;
-	info.len = bytes_get_u8(r);
+	info.len = le_take8(r);
 	if (flags > (FLAG_VOTER | FLAG_WAS_VOTER | FLAG_PROMOTE | FLAG_LEAVING) ||
 	    info.len > RAFT_INFO_MAX)
-		bytes_fail(r);
-	info = bytes_get(r, info.len);
+		r->failed = true;
+	info = le_take(r, info.len);
 	m->info_len = (uint8_t)info.len;
 	if (info.len > 0)
 		memcpy(m->info, info.p, info.len);
@@ -300,20 +300,22 @@ static bool makes_sense(const struct raft_conf *c)
 
 int conf_get(struct span bytes, struct raft_conf *ret, struct err *e)
 {
-	struct bytes r = bytes_of(bytes);
-	uint8_t version = bytes_get_u8(&r);
+	struct le_reader r = {bytes.p, bytes.len, false};
+	uint8_t version = le_take8(&r);
+	uint8_t joint;
 
 	*ret = (struct raft_conf){.joint = false};
 	if (!r.failed && version != CONF_VERSION)
 		return err_set(e, EPROTONOSUPPORT, "configuration of version %u, known is %d",
 		               version, CONF_VERSION);
-	ret->joint = bytes_get_bool(&r);
-	ret->count = bytes_get_u16(&r);
-	if (ret->count > RAFT_MEMBERS_MAX)
-		bytes_fail(&r);
+	joint = le_take8(&r);
+	ret->joint = joint == 1;
+	ret->count = le_take16(&r);
+	if (joint > 1 || ret->count > RAFT_MEMBERS_MAX)
+		r.failed = true;
 	for (uint32_t i = 0; i < ret->count && !r.failed; i++)
 		get_member(&r, &ret->member[i]);
-	if (!bytes_all_read(&r) || !makes_sense(ret))
+	if (!le_is_done(&r) || !makes_sense(ret))
 		return err_set(e, EBADMSG, "%zu bytes that are no configuration", bytes.len);
 	return 0;
 }

@@ -8,22 +8,22 @@
 void raft_entry_put(struct buf *b, const struct raft_entry *entry)
 {
 	assert(entry->data.len <= RAFT_ENTRY_MAX);
-	bytes_put_u64(b, entry->term);
-	bytes_put_u64(b, entry->clock_ns);
-	bytes_put_u8(b, entry->type);
-	bytes_put_u8(b, entry->version);
-	bytes_put_span(b, entry->data);
+	le_add64(b, entry->term);
+	le_add64(b, entry->clock_ns);
+	le_add8(b, entry->type);
+	le_add8(b, entry->version);
+	le_add_span(b, entry->data);
 }
 
-struct raft_entry raft_entry_get(struct bytes *r, uint64_t index)
+struct raft_entry raft_entry_get(struct le_reader *r, uint64_t index)
 {
 	struct raft_entry entry = {.index = index};
 
-	entry.term = bytes_get_u64(r);
-	entry.clock_ns = bytes_get_u64(r);
-	entry.type = bytes_get_u8(r);
-	entry.version = bytes_get_u8(r);
-	entry.data = bytes_get_span(r, RAFT_ENTRY_MAX);
+	entry.term = le_take64(r);
+	entry.clock_ns = le_take64(r);
+	entry.type = le_take8(r);
+	entry.version = le_take8(r);
+	entry.data = le_take_span(r, RAFT_ENTRY_MAX);
 	return entry;
 }
 

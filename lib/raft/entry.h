@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/bytes.h"
+#include "base/le_buf.h"
 #include "base/span.h"
 
 /* The most data of one entry. */
@@ -55,6 +55,6 @@ struct raft_point {
  * that it does not know, so that the core can say so.  The data stays where it was read.
  */
 void raft_entry_put(struct buf *b, const struct raft_entry *entry);
-struct raft_entry raft_entry_get(struct bytes *r, uint64_t index);
+struct raft_entry raft_entry_get(struct le_reader *r, uint64_t index);
 
 #endif

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/bytes.h"
+#include "base/le_buf.h"
 
 /*
  * Bytes: version u8, type u8, flags u8, cluster, from, to, term u64; then the fields that the type
@@ -82,7 +82,7 @@ static bool keeps_to_its_type(const struct raft_message *m, unsigned has)
 static void put_entries(struct buf *b, const struct raft_message *m)
 {
 	assert(m->count <= RAFT_MESSAGE_ENTRIES_MAX);
-	bytes_put_u32(b, (uint32_t)m->count);
+	le_add32(b, (uint32_t)m->count);
 	for (size_t i = 0; i < m->count; i++) {
 		assert(m->entries[i].index == m->prev.index + 1 + i);
 		raft_entry_put(b, &m->entries[i]);
@@ -95,12 +95,12 @@ static void put_chunk(struct buf *b, const struct raft_message *m)
 
 	assert(m->conf != NULL && m->data.len <= RAFT_CHUNK_MAX);
 	assert(m->offset <= m->size && m->data.len <= m->size - m->offset);
-	bytes_put_u32(b, 0);
+	le_add32(b, 0);
 	conf_put(b, m->conf);
 	if (!b->failed)
-		bytes_store_u32(b->data + at, (uint32_t)(b->len - at - 4));
-	bytes_put_u64(b, m->size);
-	bytes_put_span(b, m->data);
+		le_put32(b->data + at, (uint32_t)(b->len - at - 4));
+	le_add64(b, m->size);
+	le_add_span(b, m->data);
 }
 
 void raft_message_put(struct buf *b, const struct raft_message *m)
@@ -109,27 +109,27 @@ void raft_message_put(struct buf *b, const struct raft_message *m)
 	size_t begin = b->len;
 
 	assert(t != NULL && keeps_to_its_type(m, t->has));
-	bytes_put_u8(b, RAFT_WIRE_VERSION);
-	bytes_put_u8(b, (uint8_t)m->type);
-	bytes_put_u8(b, (m->granted ? FLAG_GRANTED : 0) | (m->forced ? FLAG_FORCED : 0));
-	bytes_put_u64(b, m->cluster);
-	bytes_put_u64(b, m->from);
-	bytes_put_u64(b, m->to);
-	bytes_put_u64(b, m->term);
+	le_add8(b, RAFT_WIRE_VERSION);
+	le_add8(b, (uint8_t)m->type);
+	le_add8(b, (m->granted ? FLAG_GRANTED : 0) | (m->forced ? FLAG_FORCED : 0));
+	le_add64(b, m->cluster);
+	le_add64(b, m->from);
+	le_add64(b, m->to);
+	le_add64(b, m->term);
 	if (t->has & HAS_PREV) {
-		bytes_put_u64(b, m->prev.index);
-		bytes_put_u64(b, m->prev.term);
+		le_add64(b, m->prev.index);
+		le_add64(b, m->prev.term);
 	}
 	if (t->has & HAS_COMMIT)
-		bytes_put_u64(b, m->commit);
+		le_add64(b, m->commit);
 	if (t->has & HAS_CLOCK)
-		bytes_put_u64(b, m->clock_ns);
+		le_add64(b, m->clock_ns);
 	if (t->has & HAS_CONTEXT)
-		bytes_put_u64(b, m->context);
+		le_add64(b, m->context);
 	if (t->has & HAS_OFFSET)
-		bytes_put_u64(b, m->offset);
+		le_add64(b, m->offset);
 	if (t->has & HAS_SUM)
-		bytes_put_u64(b, m->sum);
+		le_add64(b, m->sum);
 	if (t->has & HAS_ENTRIES)
 		put_entries(b, m);
 	if (t->has & HAS_CHUNK)
@@ -159,14 +159,14 @@ static int make_room(struct raft_message_room *room, size_t count, struct err *e
 	return 0;
 }
 
-static int get_entries(struct bytes *r, struct raft_message *m, struct raft_message_room *room,
+static int get_entries(struct le_reader *r, struct raft_message *m, struct raft_message_room *room,
                        struct err *e)
 {
-	uint32_t count = bytes_get_u32(r);
+	uint32_t count = le_take32(r);
 
 	if (count > RAFT_MESSAGE_ENTRIES_MAX || count > r->left / RAFT_ENTRY_HEAD ||
 	    m->prev.index > UINT64_MAX - 1 - count) {
-		bytes_fail(r);
+		r->failed = true;
 		return 0;
 	}
 	if (make_room(room, count, e) < 0)
@@ -178,65 +178,65 @@ static int get_entries(struct bytes *r, struct raft_message *m, struct raft_mess
 	return 0;
 }
 
-static int get_chunk(struct bytes *r, struct raft_message *m, struct raft_message_room *room,
+static int get_chunk(struct le_reader *r, struct raft_message *m, struct raft_message_room *room,
                      struct err *e)
 {
-	struct span conf = bytes_get_span(r, RAFT_CONF_BYTES_MAX);
+	struct span conf = le_take_span(r, RAFT_CONF_BYTES_MAX);
 
 	if (!r->failed && conf_get(conf, &room->conf, e) < 0)
 		return -1;
 	m->conf = &room->conf;
-	m->size = bytes_get_u64(r);
-	m->data = bytes_get_span(r, RAFT_CHUNK_MAX);
+	m->size = le_take64(r);
+	m->data = le_take_span(r, RAFT_CHUNK_MAX);
 	if (m->offset > m->size || m->data.len > m->size - m->offset)
-		bytes_fail(r);
+		r->failed = true;
 	return 0;
 }
 
 /* Everything that every message has; the type's fields, or 0 where there is no such type. */
-static unsigned get_head(struct bytes *r, struct raft_message *m)
+static unsigned get_head(struct le_reader *r, struct raft_message *m)
 {
-	uint8_t type = bytes_get_u8(r);
-	uint8_t flags = bytes_get_u8(r);
+	uint8_t type = le_take8(r);
+	uint8_t flags = le_take8(r);
 	const struct type *t = type_of(type);
 	unsigned known;
 
 	if (t == NULL) {
-		bytes_fail(r);
+		r->failed = true;
 		return 0;
 	}
 	known = (t->has & HAS_GRANTED ? FLAG_GRANTED : 0) | (t->has & HAS_FORCED ? FLAG_FORCED : 0);
 	if (flags & ~known)
-		bytes_fail(r);
+		r->failed = true;
 	m->type = type;
 	m->granted = flags & FLAG_GRANTED;
 	m->forced = flags & FLAG_FORCED;
-	m->cluster = bytes_get_u64(r);
-	m->from = bytes_get_u64(r);
-	m->to = bytes_get_u64(r);
-	m->term = bytes_get_u64(r);
+	m->cluster = le_take64(r);
+	m->from = le_take64(r);
+	m->to = le_take64(r);
+	m->term = le_take64(r);
 	if (m->cluster == 0 || m->from == 0 || m->to == 0)
-		bytes_fail(r);
+		r->failed = true;
 	return t->has;
 }
 
-static int get_fields(struct bytes *r, unsigned has, struct raft_message *m,
+static int get_fields(struct le_reader *r, unsigned has, struct raft_message *m,
                       struct raft_message_room *room, struct err *e)
 {
 	if (has & HAS_PREV) {
-		m->prev.index = bytes_get_u64(r);
-		m->prev.term = bytes_get_u64(r);
+		m->prev.index = le_take64(r);
+		m->prev.term = le_take64(r);
 	}
 	if (has & HAS_COMMIT)
-		m->commit = bytes_get_u64(r);
+		m->commit = le_take64(r);
 	if (has & HAS_CLOCK)
-		m->clock_ns = bytes_get_u64(r);
+		m->clock_ns = le_take64(r);
 	if (has & HAS_CONTEXT)
-		m->context = bytes_get_u64(r);
+		m->context = le_take64(r);
 	if (has & HAS_OFFSET)
-		m->offset = bytes_get_u64(r);
+		m->offset = le_take64(r);
 	if (has & HAS_SUM)
-		m->sum = bytes_get_u64(r);
+		m->sum = le_take64(r);
 	if ((has & HAS_ENTRIES) && get_entries(r, m, room, e) < 0)
 		return -1;
 	if ((has & HAS_CHUNK) && get_chunk(r, m, room, e) < 0)
@@ -247,9 +247,9 @@ static int get_fields(struct bytes *r, unsigned has, struct raft_message *m,
 int raft_message_get(struct span bytes, struct raft_message *ret, struct raft_message_room *room,
                      struct err *e)
 {
-	struct bytes r = bytes_of(bytes);
+	struct le_reader r = {bytes.p, bytes.len, false};
 	struct raft_message m = {.cluster = 0};
-	uint8_t version = bytes_get_u8(&r);
+	uint8_t version = le_take8(&r);
 	unsigned has;
 
 	if (!r.failed && version != RAFT_WIRE_VERSION)
@@ -261,7 +261,7 @@ int raft_message_get(struct span bytes, struct raft_message *ret, struct raft_me
 	has = get_head(&r, &m);
 	if (get_fields(&r, has, &m, room, e) < 0)
 		return err_wrap(e, "%s", raft_message_name(m.type));
-	if (!bytes_all_read(&r))
+	if (!le_is_done(&r))
 		return err_set(e, EBADMSG, "%zu bytes that are no message", bytes.len);
 	*ret = m;
 	return 0;

@@ -283,13 +283,13 @@ static void as_many_entries_as_the_limits_allow(void **state)
 	assert_int_equal(raft_message_get(as_span(&b), &got, &room, &e), 0);
 	assert_same(&m, &got);
 	/* One more, and bytes for it. */
-	bytes_store_u32(b.data + AT_COUNT, RAFT_MESSAGE_ENTRIES_MAX + 1);
+	le_put32(b.data + AT_COUNT, RAFT_MESSAGE_ENTRIES_MAX + 1);
 	raft_entry_put(&b, &entries[0]);
 	assert_int_equal(raft_message_get(as_span(&b), &got, &room, &e), -1);
 	assert_int_equal(e.code, EBADMSG);
 	/* A count that the bytes cannot hold asks for no memory. */
 	raft_message_room_done(&room);
-	bytes_store_u32(b.data + AT_COUNT, 4000);
+	le_put32(b.data + AT_COUNT, 4000);
 	assert_int_equal(
 	    raft_message_get((struct span){b.data, AT_COUNT + 4 + (size_t)3999 * RAFT_ENTRY_HEAD},
 	                     &got, &room, &e),
@@ -315,7 +315,7 @@ static void an_entry_as_long_as_the_limit_allows(void **state)
 	assert_int_equal(raft_message_get(as_span(&b), &got, &room, &e), 0);
 	assert_same(&m, &got);
 	buf_add_char(&b, 0);
-	bytes_store_u32(b.data + AT_COUNT + 4 + RAFT_ENTRY_HEAD - 4, RAFT_ENTRY_MAX + 1);
+	le_put32(b.data + AT_COUNT + 4 + RAFT_ENTRY_HEAD - 4, RAFT_ENTRY_MAX + 1);
 	assert_int_equal(raft_message_get(as_span(&b), &got, &room, &e), -1);
 	assert_int_equal(e.code, EBADMSG);
 	raft_message_room_done(&room);
@@ -344,8 +344,7 @@ static void no_message_is_longer_than_the_limit(void **state)
 	assert_int_equal(b.len, RAFT_MESSAGE_BYTES_MAX);
 	assert_int_equal(raft_message_get(as_span(&b), &got, &room, &e), 0);
 	buf_add_char(&b, 0);
-	bytes_store_u32(b.data + b.len - 1 - entries[3].data.len - 4,
-	                (uint32_t)entries[3].data.len + 1);
+	le_put32(b.data + b.len - 1 - entries[3].data.len - 4, (uint32_t)entries[3].data.len + 1);
 	assert_int_equal(raft_message_get(as_span(&b), &got, &room, &e), -1);
 	assert_int_equal(e.code, EBADMSG);
 	assert_string_equal(e.msg, "message of 4194305 bytes, at most 4194304");
@@ -365,10 +364,10 @@ static void indexes_do_not_wrap(void **state)
 
 	(void)state;
 	raft_message_put(&b, &m);
-	bytes_store_u64(b.data + HEAD, UINT64_MAX - 2);
+	le_put64(b.data + HEAD, UINT64_MAX - 2);
 	assert_int_equal(raft_message_get(as_span(&b), &got, &room, &e), 0);
 	assert_true(got.entries[0].index == UINT64_MAX - 1);
-	bytes_store_u64(b.data + HEAD, UINT64_MAX - 1);
+	le_put64(b.data + HEAD, UINT64_MAX - 1);
 	assert_int_equal(raft_message_get(as_span(&b), &got, &room, &e), -1);
 	raft_message_room_done(&room);
 	buf_done(&b);
@@ -395,7 +394,7 @@ static void a_chunk_lies_within_its_snapshot(void **state)
 	for (int i = 0; i < 3; i++) {
 		static const uint64_t bad[] = {94, 101, UINT64_MAX - 3};
 
-		bytes_store_u64(b.data + at_offset, bad[i]);
+		le_put64(b.data + at_offset, bad[i]);
 		assert_int_equal(raft_message_get(as_span(&b), &got, &room, &e), -1);
 		assert_int_equal(e.code, EBADMSG);
 	}
