@@ -1,6 +1,7 @@
 #include "toy_tool.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,8 +93,10 @@ static void work_long(void)
 	int64_t end = clock_mono_ns() + CLOCK_NS_PER_SEC * 5 / 4;
 
 	progress_begin("work", "steps", 100);
-	while (clock_mono_ns() < end)
+	while (clock_mono_ns() < end) {
 		progress_at(70);
+		poll(NULL, 0, 1);
+	}
 	tool_warn("said");
 }
 
