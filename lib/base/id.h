@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -28,6 +29,14 @@ bool id_is_uuid(const char *p, size_t len);
 
 /* 32 hex digits, or 36 characters with hyphens, to bytes.  Fails with EINVAL. */
 int id_parse(const char *p, size_t len, unsigned char ret[ID_LEN], struct err *e);
+
+/* Are all bytes zero?  No UUID that was drawn is. */
+static inline bool id_is_zero(const unsigned char id[ID_LEN])
+{
+	static const unsigned char zero[ID_LEN];
+
+	return memcmp(id, zero, ID_LEN) == 0;
+}
 
 void id_put_hex(char to[ID_HEX_LEN], const unsigned char id[ID_LEN]);
 void id_put_uuid(char to[ID_UUID_LEN], const unsigned char id[ID_LEN]);

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/le.h"
@@ -79,6 +80,15 @@ static inline struct span le_take(struct le_reader *r, size_t n)
 	r->p += n;
 	r->left -= n;
 	return s;
+}
+
+/* n bytes to `to`, which stays as it is when there are not so many. */
+static inline void le_take_to(struct le_reader *r, void *to, size_t n)
+{
+	struct span s = le_take(r, n);
+
+	if (s.len == n && n > 0)
+		memcpy(to, s.p, n);
 }
 
 static inline uint8_t le_take8(struct le_reader *r)

@@ -124,10 +124,9 @@ void kv_scan(struct kv *kv, struct span prefix, struct kv_cursor *c);
 bool kv_cursor_next(struct kv_cursor *c, struct kv_entry *ret);
 /*
  * The next key, cut behind the first separator that follows the prefix, each such group once, found
- * without walking it.  An empty separator cuts nothing.  prefix_len is that of kv_scan().
+ * without walking it.  An empty separator cuts nothing.
  */
-bool kv_cursor_next_key(struct kv_cursor *c, size_t prefix_len, struct span separator,
-                        struct span *ret_key);
+bool kv_cursor_next_key(struct kv_cursor *c, struct span separator, struct span *ret_key);
 void kv_cursor_done(struct kv_cursor *c);
 
 struct kv_session {
