@@ -131,4 +131,10 @@ ssize_t snapfile_list(const struct snapfile_place *place, struct raft_point *ret
  */
 int snapfile_purge(const struct snapfile_place *place, size_t keep, uint64_t in_use, struct err *e);
 
+/*
+ * At the start of a process: remove what another one, which has died, has left unfinished, except
+ * parts that were received and are newer than all snapshots.  wal_open() calls it.
+ */
+int snapfile_sweep(const struct snapfile_place *place, struct err *e);
+
 #endif

@@ -131,6 +131,9 @@ struct wal *wal_open(const struct wal_config *cfg, struct wal_recovered *ret, st
  */
 void wal_close(struct wal *w);
 
+/* Close it as the death of the process would: nothing more is written.  NULL is fine. */
+void wal_abandon(struct wal *w);
+
 /*
  * Fill the buffer.  None of them fails: memory that is short is remembered, and wal_write() fails
  * with ENOMEM, finally.
@@ -153,7 +156,7 @@ struct raft_point wal_last(const struct wal *w);
 
 /*
  * Write the buffer with one pwrite, or one for each segment it comes to lie in; going on to the
- * next segment costs two fdatasyncs, and the making of that segment where wal_prepare() has not
+ * next segment costs an fdatasync, and the making of that segment where wal_prepare() has not
  * done so.  *ret_written is the number of all that was given to this log by now, for wal_sync() to
  * report.
  */

@@ -19,17 +19,27 @@ struct place {
 	int dir;
 };
 
-int place_open(void **state)
+static int open_at(void **state, char *path)
 {
 	struct place *p = malloc(sizeof(*p));
 	struct err e;
 
 	assert_non_null(p);
-	p->path = tmp_dir_new();
+	p->path = path;
 	p->dir = file_open_dir(&io_os, AT_FDCWD, p->path, &e);
 	assert_true(p->dir >= 0);
 	*state = p;
 	return 0;
+}
+
+int place_open(void **state)
+{
+	return open_at(state, tmp_dir_new());
+}
+
+int place_open_fast(void **state)
+{
+	return open_at(state, tmp_dir_new_fast());
 }
 
 int place_close(void **state)

@@ -7,7 +7,8 @@
 #define SHOAL_TESTS_LIB_PLACE_H
 
 int place_open(void **state);
-int place_close(void **state); /* with all that is in it */
+int place_open_fast(void **state); /* in memory, where there is such a place */
+int place_close(void **state);     /* with all that is in it */
 
 /* An fd of the directory, which place_close() closes. */
 int place_dir(void **state);
