@@ -162,8 +162,8 @@ fuzz: deps	## fuzz every parser for FUZZ_SECONDS each (60); FUZZ_TARGET=f_NAME f
 sim:	## simulated clusters: SEED= SEEDS=
 	@echo "there is nothing to simulate yet"
 
-bugs: deps	## apply each planted bug and demand that the suite catches it; ONLY=NN for one
-	@B='$(B)' ONLY='$(ONLY)' MAKE='$(MAKE)' scripts/bugs
+bugs: deps	## plant each bug and demand that the tests catch it; ONLY=NN, CHANGED=1 or PICK=N
+	@B='$(B)' ONLY='$(ONLY)' CHANGED='$(CHANGED)' PICK='$(PICK)' MAKE='$(MAKE)' scripts/bugs
 
 lint: deps	## check the changed files; ALL=1 checks everything
 	@scripts/deps lint
