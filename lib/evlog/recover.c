@@ -233,6 +233,7 @@ static int settle(struct evlog *s, struct walk *w, int fd, struct err *e)
 		return -1;
 	*w = (struct walk){.p = w->p,
 	                   .n = w->n,
+	                   .mapped = w->mapped,
 	                   .at = w->at,
 	                   .base = w->last + 1,
 	                   .last = w->last,

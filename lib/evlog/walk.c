@@ -10,7 +10,8 @@
 
 #include "evlog/walk_impl.h"
 
-#define SECTOR 512u
+#define SECTOR     512u
+#define WALK_TRIES 8 /* of one who does not hold the lock, while others write */
 
 bool tail_has_hole(const char *p, size_t from, size_t to)
 {
@@ -149,40 +150,83 @@ static int walk_segment(struct walk *w, uint32_t salt, struct err *e)
 	return 0;
 }
 
-int walk_file(struct evlog *s, int fd, uint64_t base, struct walk *w, struct err *e)
+/*
+ * The bytes of the file.  Whoever does not hold the lock has them in memory of its own, for a
+ * writer that brings the file in order may cut it, and a mapping faults there.
+ */
+static int map_bytes(struct evlog *s, int fd, size_t size, struct walk *w, struct err *e)
+{
+	int prot = s->locked ? PROT_READ : PROT_READ | PROT_WRITE;
+	int flags = s->locked ? MAP_PRIVATE : MAP_PRIVATE | MAP_ANONYMOUS;
+	ssize_t n = (ssize_t)size;
+	void *p;
+
+	if (size == 0)
+		return 0;
+	p = mmap(NULL, size, prot, flags, s->locked ? fd : -1, 0);
+	if (p == MAP_FAILED)
+		return err_sys(e, "map the active segment");
+	w->p = p;
+	w->mapped = size;
+	if (!s->locked)
+		n = file_read_at(s->io, fd, p, size, 0, e);
+	if (n < 0)
+		return err_wrap(e, "the active segment");
+	w->n = (size_t)n;
+	return 0;
+}
+
+static int walk_once(struct evlog *s, const struct stat *st, int fd, struct walk *w, struct err *e)
 {
 	char name[SEGMENT_NAME_MAX];
 	struct frame_head h;
 	struct mapping m;
-	struct stat st;
 
-	*w = (struct walk){.base = base};
-	if (fstat(fd, &st) < 0)
-		return err_sys(e, "look at the active segment");
-	if (st.st_size > 0) {
-		w->p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (w->p == MAP_FAILED) {
-			w->p = NULL;
-			return err_sys(e, "map the active segment");
-		}
-		w->n = (size_t)st.st_size;
-	}
+	if (map_bytes(s, fd, (size_t)st->st_size, w, e) < 0)
+		return -1;
 	m = (struct mapping){.p = w->p, .size = w->n};
 	mapping_look(s, &m);
 	w->gaps = m.gaps;
 	if (w->n < FRAME_HEAD_LEN || !frame_get_head(w->p, w->n, &h)) {
-		note_damage(w, 0, w->n < FRAME_HEAD_LEN ? w->n : FRAME_HEAD_LEN, base, base - 1);
-	} else if (h.base != base || memcmp(h.uuid, s->uuid, sizeof(h.uuid)) != 0) {
+		note_damage(w, 0, w->n < FRAME_HEAD_LEN ? w->n : FRAME_HEAD_LEN, w->base,
+		            w->base - 1);
+	} else if (h.base != w->base || memcmp(h.uuid, s->uuid, sizeof(h.uuid)) != 0) {
 		/* Not for repair to make stubs of: it is somebody's log. */
-		segment_name(name, base);
+		segment_name(name, w->base);
 		return err_set(e, EVLOG_DAMAGED, "'log/%s' is no segment of this store", name);
 	}
 	return walk_segment(w, s->salt, e);
 }
 
+/* What was cut and written anew while it was read looks like damage. */
+static bool may_have_moved(const struct evlog *s, const struct stat *then, int fd)
+{
+	struct stat now;
+
+	return !s->locked && fstat(fd, &now) == 0 &&
+	       (now.st_size != then->st_size || now.st_mtim.tv_sec != then->st_mtim.tv_sec ||
+	        now.st_mtim.tv_nsec != then->st_mtim.tv_nsec);
+}
+
+int walk_file(struct evlog *s, int fd, uint64_t base, struct walk *w, struct err *e)
+{
+	struct stat st;
+
+	for (int tries = 0;; tries++) {
+		*w = (struct walk){.base = base};
+		if (fstat(fd, &st) < 0)
+			return err_sys(e, "look at the active segment");
+		if (walk_once(s, &st, fd, w, e) < 0)
+			return -1;
+		if (!w->damaged || tries == WALK_TRIES || !may_have_moved(s, &st, fd))
+			return 0;
+		walk_done(w);
+	}
+}
+
 void walk_done(struct walk *w)
 {
-	if (w->p != NULL)
-		munmap((void *)(uintptr_t)w->p, w->n);
+	if (w->mapped > 0)
+		munmap((void *)(uintptr_t)w->p, w->mapped);
 	free(w->at);
 }

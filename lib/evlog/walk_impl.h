@@ -9,8 +9,9 @@
 
 /* What a walk over the active segment found. */
 struct walk {
-	const char *p;
+	const char *p; /* mapped under the lock, else a copy */
 	size_t n;
+	size_t mapped; /* bytes of memory at p */
 	uint64_t base;
 	size_t end;    /* behind the last complete commit */
 	uint64_t last; /* its last sequence; base - 1: none */
@@ -25,7 +26,10 @@ struct walk {
 	uint64_t durable; /* last, or less with a poison */
 };
 
-/* Map the active segment and walk it.  A head that is not ours is damage of the whole file. */
+/*
+ * Read the active segment and walk it.  A head that is not ours is damage of the whole file.
+ * Without the writer lock it may be cut and written meanwhile: then it is walked again.
+ */
 int walk_file(struct evlog *s, int fd, uint64_t base, struct walk *w, struct err *e);
 void walk_done(struct walk *w);
 

@@ -8,19 +8,16 @@
 #include <string.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "evlog/admin.h"
-#include "evlog/shrink.h"
 #include "evlog/store_impl.h"
 #include "evlog_check.h"
 #include "evlog_model.h"
 #include "fault_io.h"
-#include "seeded.h"
 
 #define WORKERS 4
 #define ROUNDS  150
@@ -236,155 +233,6 @@ static void a_reader_that_follows_reads_what_was_cut_and_written_anew(void **sta
 	model_end(&m);
 }
 
-/* --- Files that others have mapped. --- */
-
-static unsigned made_offsets, kept_what_was_there;
-
-static int noting_openat(int dir, const char *name, int flags, mode_t mode)
-{
-	if ((flags & O_CREAT) != 0 && strncmp(name, "offsets.", 8) == 0)
-		made_offsets++;
-	if ((flags & O_TRUNC) != 0 || ((flags & O_CREAT) != 0 && (flags & O_EXCL) == 0))
-		kept_what_was_there++;
-	return io_os.openat(dir, name, flags, mode);
-}
-
-static void remove_offsets(const struct evlog *s)
-{
-	struct buf names = {0};
-	struct err e;
-
-	assert_int_equal(store_list(s->index_dir, &names, &e), 0);
-	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1)
-		if (strncmp(names.data + at, "offsets.", 8) == 0)
-			assert_int_equal(unlinkat(s->index_dir, names.data + at, 0), 0);
-	buf_done(&names);
-}
-
-/*
- * Whoever opens a file by a name that others use too may get one that somebody maps a moment
- * later under another name; a truncation would be a SIGBUS there.
- */
-static void no_file_is_truncated_or_taken_over_when_it_is_made(void **state)
-{
-	const struct compact_hooks none = {0};
-	struct io io = io_os;
-	struct model m = model_begin();
-	struct compact_total t;
-	struct evlog *s, *reader;
-	struct frame f;
-	int faults = 0;
-
-	(void)state;
-	io.openat = noting_openat;
-	made_offsets = kept_what_was_there = 0;
-	s = check_open(m.from, &io, &m.e);
-	for (int i = 0; i < 6; i++)
-		model_must(&m, check_append(s, "a*9000 b*4000", NULL, &m.e));
-	assert_int_equal(made_offsets, ctl_get(&s->ctl->rolls));
-	assert_true(made_offsets > 2);
-	made_offsets = 0;
-	remove_offsets(s);
-	reader = check_open(m.from, &io, &m.e);
-	assert_int_equal(evlog_get(reader, 1, &f, &m.e), 1);
-	assert_int_equal(made_offsets, 1);
-	made_offsets = 0;
-	model_must(&m, check_append(s, "~a", NULL, &m.e));
-	model_must(&m, evlog_compact(s, false, false, &none, &t, &m.e));
-	assert_true(made_offsets > 1);
-	ctl_set32(&s->ctl->dirty, 1);
-	model_must(&m, check_append(s, "a", NULL, &m.e));
-	model_must(&m, evlog_repair(s, model_count, &faults, &m.e));
-	assert_int_equal(kept_what_was_there, 0);
-	evlog_close(reader);
-	evlog_close(s);
-	model_end(&m);
-}
-
-#define WRITE_ROUNDS 20000
-
-static void write_and_read_offsets(const char *dir, unsigned rounds)
-{
-	struct err e;
-	struct evlog *s = check_open(dir, NULL, &e);
-	struct segment *g;
-	struct frame f;
-
-	if (s == NULL || evlog_get(s, 1, &f, &e) <= 0)
-		_exit(1);
-	g = segment_of(s, 1);
-	for (unsigned i = 0; i < rounds; i++) {
-		if (offsets_rebuild(s, g, &e) < 0)
-			_exit(2);
-		offsets_drop(g);
-		if (offsets_load(s, g, &e) < 0)
-			_exit(3);
-		for (uint64_t k = 0; k <= g->last - g->base; k++)
-			if (g->offset[k] == 0)
-				_exit(4);
-	}
-	evlog_close(s);
-	_exit(0);
-}
-
-static void processes_that_write_the_same_offsets_take_none_from_each_other(void **state)
-{
-	unsigned rounds = seeded_rounds(WRITE_ROUNDS);
-	struct model m = model_begin();
-	struct evlog *s = model_open(&m, m.from);
-
-	(void)state;
-	for (int i = 0; i < 40; i++)
-		model_put(&m, s, "a b c d e f g h", false);
-	model_put(&m, s, "a*16000", true);
-	model_put(&m, s, "a*16000", true);
-	evlog_close(s);
-	for (int i = 0; i < WORKERS; i++)
-		if (fork() == 0)
-			write_and_read_offsets(m.from, rounds);
-	for (int i = 0; i < WORKERS; i++) {
-		int status;
-
-		assert_true(wait(&status) > 0);
-		assert_int_equal(status, 0);
-	}
-	s = model_open(&m, m.from);
-	model_must(&m, evlog_check_store(s, &m.acks, CHECK_ALL, &m.e));
-	evlog_close(s);
-	model_end(&m);
-}
-
-/* What a reader was writing when it was killed goes with the next recovery, but not before. */
-static void recovery_removes_the_rests_of_index_files(void **state)
-{
-	static const char *const rests[] = {"offsets.0000000000000001.tmp.1",
-	                                    "heads.0000000000000001-0000000000000002.tmp.1",
-	                                    "offsets.0000000000000001.new"};
-	struct model m = model_small();
-	struct evlog *s = model_open(&m, m.from), *other;
-	struct err e;
-
-	(void)state;
-	for (int at_work = 1; at_work >= 0; at_work--) {
-		if (at_work)
-			model_must(
-			    &m, file_try_lock(s->lock, LOCK_MAINTAIN, FILE_LOCK_EXCLUSIVE, &m.e));
-		for (size_t i = 0; i < 3; i++)
-			model_must(
-			    &m, file_replace(&io_os, s->index_dir, rests[i], "x", 1, 0600, &m.e));
-		ctl_set32(&s->ctl->dirty, 1);
-		other = model_open(&m, m.from);
-		for (size_t i = 0; i < 3; i++)
-			assert_int_equal(faccessat(s->index_dir, rests[i], F_OK, 0),
-			                 at_work ? 0 : -1);
-		evlog_close(other);
-		file_unlock(s->lock, LOCK_MAINTAIN);
-	}
-	model_must(&m, check_append(s, "a", NULL, &e));
-	evlog_close(s);
-	model_end(&m);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,9 +242,6 @@ int main(void)
 	    cmocka_unit_test(what_repair_has_cut_is_acknowledged_to_nobody),
 	    cmocka_unit_test(a_reader_from_before_a_repair_does_no_harm_after_it),
 	    cmocka_unit_test(a_reader_that_follows_reads_what_was_cut_and_written_anew),
-	    cmocka_unit_test(no_file_is_truncated_or_taken_over_when_it_is_made),
-	    cmocka_unit_test(processes_that_write_the_same_offsets_take_none_from_each_other),
-	    cmocka_unit_test(recovery_removes_the_rests_of_index_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
