@@ -27,6 +27,15 @@ teardown() { evlog_teardown; }
 	[ "$(find s -type f -printf '%m\n' | sort -u)" = 660 ]
 }
 
+@test "directories of a shared store that are made anew are its group's, whatever the umask" {
+	evlog init --shared s
+	rmdir s/lost
+	rm -r s/index
+	(umask 077 && evlog append a -q -t T <<<1)
+	[ "$(find s -type d -printf '%m\n' | sort -u)" = 2770 ]
+	[ "$(find s -type f -printf '%m\n' | sort -u)" = 660 ]
+}
+
 @test "init makes an empty store and is silent" {
 	run -0 --separate-stderr evlog init there
 	[ -z "$output$stderr" ]

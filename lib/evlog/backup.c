@@ -348,7 +348,7 @@ int evlog_backup(struct evlog *s, const char *to, bool copy, uint64_t *ret_last,
 	if (r == 0)
 		r = put_in_place(&b, e);
 	if (r == 0)
-		r = store_sync_parent(b.io, to, e);
+		r = file_sync_parent(b.io, to, e);
 	*ret_last = last;
 out:
 	file_close(b.io, b.to_log);
@@ -486,7 +486,7 @@ int evlog_restore(const char *from, const char *to, const struct io *io, struct 
 		goto out;
 	}
 	/* Before FORMAT is there, so that no store ever stands on a name that may be lost. */
-	r = store_sync_parent(io, to, e);
+	r = file_sync_parent(io, to, e);
 	if (r == 0)
 		r = restore_files(io, from_dir, to_dir, &m, frame_salt(id), e);
 out:

@@ -70,24 +70,15 @@ static int make_dir(const struct io *io, int at, const char *name, bool shared, 
 	return 0;
 }
 
-int store_sync_parent(const struct io *io, const char *path, struct err *e)
+int store_subdir(const struct evlog *s, const char *name, bool make, struct err *e)
 {
-	char *full = realpath(path, NULL);
-	char *slash = full == NULL ? NULL : strrchr(full, '/');
-	int fd, r;
+	int fd = file_open_dir(s->io, s->dir, name, e);
 
-	if (slash == NULL) {
-		free(full);
-		return err_sys(e, "find the store's directory");
-	}
-	slash[slash == full ? 1 : 0] = '\0';
-	fd = file_open_dir(io, AT_FDCWD, full, e);
-	free(full);
-	if (fd < 0)
+	if (fd >= 0 || e->code != ENOENT || !make)
+		return fd;
+	if (make_dir(s->io, s->dir, name, s->mode == 0660, e) < 0)
 		return -1;
-	r = file_sync_dir(io, fd, e);
-	file_close(io, fd);
-	return r;
+	return file_open_dir(s->io, s->dir, name, e);
 }
 
 /* The first segment, then FORMAT; under the writer lock. */
@@ -111,7 +102,7 @@ static int fill(struct evlog *s, const char *path, const struct evlog_init *init
 	r = segment_create(s, 1, e);
 	file_close(s->io, s->log_dir);
 	/* Whoever finds FORMAT builds upon all of it. */
-	if (r < 0 || file_sync_dir(s->io, s->dir, e) < 0 || store_sync_parent(s->io, path, e) < 0)
+	if (r < 0 || file_sync_dir(s->io, s->dir, e) < 0 || file_sync_parent(s->io, path, e) < 0)
 		return -1;
 	return format_write(s->io, s->dir, init, e);
 }

@@ -33,25 +33,6 @@ struct cursor {
 	struct cursor_state state;
 };
 
-/* ---- The directory. */
-
-/* -1 with ENOENT when it is not there; make: then it is made, not yet durable. */
-static int open_dir(struct evlog *s, bool make, struct err *e)
-{
-	int fd = file_open_dir(s->io, s->dir, CURSOR_DIR, e);
-
-	if (fd >= 0 || e->code != ENOENT || !make)
-		return fd;
-	if (s->io->mkdirat(s->dir, CURSOR_DIR, 0700) < 0) {
-		if (errno != EEXIST)
-			return err_sys(e, "make '%s'", CURSOR_DIR);
-	} else if (s->mode == 0660 && fchmodat(s->dir, CURSOR_DIR, 02770, 0) < 0) {
-		/* Not by mkdir's mode: the umask shall not decide. */
-		return err_sys(e, "set the mode of '%s'", CURSOR_DIR);
-	}
-	return file_open_dir(s->io, s->dir, CURSOR_DIR, e);
-}
-
 /* ---- Slots. */
 
 /* 1 and the newest sound one, 0: the file is empty, -1. */
@@ -154,7 +135,7 @@ struct cursor *cursor_open(struct evlog *s, const struct cursor_id *id, int64_t 
 		free(c);
 		return NULL;
 	}
-	c->dir = open_dir(s, true, e);
+	c->dir = store_subdir(s, CURSOR_DIR, true, e);
 	if (c->dir < 0 || take(c, wait_ms, e) < 0 || load(c, e) < 0) {
 		c->made = true; /* there is nothing that is ours to remove */
 		cursor_close(c);
@@ -326,7 +307,7 @@ int cursor_read(struct evlog *s, const struct cursor_id *id, struct cursor_state
 {
 	char file[CURSOR_TEXT_MAX];
 	bool held;
-	int dir = open_dir(s, false, e);
+	int dir = store_subdir(s, CURSOR_DIR, false, e);
 	int r;
 
 	if (dir < 0)
@@ -363,7 +344,7 @@ int cursor_remove(struct evlog *s, const struct cursor_id *id, struct err *e)
 	int r;
 
 	cursor_id_text(c.file, id);
-	c.dir = open_dir(s, false, e);
+	c.dir = store_subdir(s, CURSOR_DIR, false, e);
 	r = c.dir < 0 ? -1 : remove_locked(&c, e);
 	file_close(s->io, c.fd);
 	file_close(s->io, c.dir);
@@ -418,7 +399,7 @@ static ssize_t list(int dir, struct listed **ret, struct err *e)
 
 int cursor_each(struct evlog *s, cursor_fn *fn, void *arg, struct err *e)
 {
-	int dir = open_dir(s, false, e);
+	int dir = store_subdir(s, CURSOR_DIR, false, e);
 	struct listed *v = NULL;
 	ssize_t n;
 	int r = 0;

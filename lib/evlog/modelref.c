@@ -16,7 +16,7 @@ static int open_dir(struct evlog *s, const char *name, char file[CURSOR_TEXT_MAX
 	if (cursor_check_name(name, e) < 0)
 		return -1;
 	snprintf(file, CURSOR_TEXT_MAX, "%s" SUFFIX, name);
-	return file_open_dir(s->io, s->dir, CURSOR_DIR, e);
+	return store_subdir(s, CURSOR_DIR, false, e);
 }
 
 static int read_at(int dir, const char *file, struct buf *target, struct err *e)

@@ -214,26 +214,6 @@ static int check_empty(struct rowdir *d, struct err *e)
 	return r;
 }
 
-static int sync_parent(const struct io *io, const char *path, struct err *e)
-{
-	const char *slash = strrchr(path, '/');
-	char *parent = slash == NULL  ? strdup(".")
-	               : slash > path ? strndup(path, (size_t)(slash - path))
-	                              : strdup("/");
-	int fd;
-	int r;
-
-	if (parent == NULL)
-		return err_set(e, ENOMEM, "out of memory");
-	fd = file_open_dir(io, AT_FDCWD, parent, e);
-	free(parent);
-	if (fd < 0)
-		return -1;
-	r = file_sync_dir(io, fd, e);
-	file_close(io, fd);
-	return r;
-}
-
 static int make_dirs(struct rowdir *d, struct err *e)
 {
 	mode_t mode = dir_mode(d->mode);
@@ -241,7 +221,7 @@ static int make_dirs(struct rowdir *d, struct err *e)
 	if (d->io->mkdirat(AT_FDCWD, d->path, mode) < 0) {
 		if (errno != EEXIST)
 			return err_sys(e, "make '%s'", d->path);
-	} else if (sync_parent(d->io, d->path, e) < 0) {
+	} else if (file_sync_parent(d->io, d->path, e) < 0) {
 		return -1;
 	}
 	d->dir = file_open_dir(d->io, AT_FDCWD, d->path, e);

@@ -26,11 +26,6 @@ static void file_name(char to[SNAPSHOT_NAME_LEN + 1], const struct snapshot_key 
 	to[SNAPSHOT_NAME_LEN] = '\0';
 }
 
-static int open_dir(const struct evlog *s, struct err *e)
-{
-	return file_open_dir(s->io, s->dir, DIR_NAME, e);
-}
-
 /* ---- Use. */
 
 /* Is the event at its version still the one that it was taken after? */
@@ -55,7 +50,7 @@ int snapshot_load(struct evlog *s, const struct snapshot_key *k, uint32_t at_mos
 	struct buf file = {0};
 	struct snapshot_head h;
 	struct span state;
-	int dir = open_dir(s, e);
+	int dir = store_subdir(s, DIR_NAME, false, e);
 	int r;
 
 	if (dir < 0)
@@ -80,21 +75,6 @@ int snapshot_load(struct evlog *s, const struct snapshot_key *k, uint32_t at_mos
 
 /* ---- Making one. */
 
-static int make_dir(const struct evlog *s, struct err *e)
-{
-	int dir = open_dir(s, e);
-
-	if (dir >= 0 || e->code != ENOENT)
-		return dir;
-	if (s->io->mkdirat(s->dir, DIR_NAME, 0700) < 0) {
-		if (errno != EEXIST)
-			return err_sys(e, "make '" DIR_NAME "'");
-	} else if (s->mode == 0660 && fchmodat(s->dir, DIR_NAME, 02770, 0) < 0) {
-		return err_sys(e, "make '" DIR_NAME "'"); /* the umask shall not matter */
-	}
-	return open_dir(s, e);
-}
-
 int snapshot_save(struct evlog *s, const struct snapshot_key *k, const struct frame *at,
                   struct span state, struct err *e)
 {
@@ -111,7 +91,7 @@ int snapshot_save(struct evlog *s, const struct snapshot_key *k, const struct fr
 
 	if (state.len > SNAPSHOT_STATE_MAX)
 		return err_set(e, EFBIG, "the state has more than %u bytes", SNAPSHOT_STATE_MAX);
-	dir = make_dir(s, e);
+	dir = store_subdir(s, DIR_NAME, true, e);
 	if (dir < 0)
 		return -1;
 	file_name(name, k);
@@ -157,7 +137,7 @@ int snapshot_each(struct evlog *s, snapshot_fn *fn, void *arg, struct err *e)
 	char head[SNAPSHOT_HEAD_MAX];
 	struct snapshot_info info;
 	struct buf names = {0};
-	int dir = open_dir(s, e);
+	int dir = store_subdir(s, DIR_NAME, false, e);
 	int r;
 
 	if (dir < 0)
@@ -176,7 +156,7 @@ int snapshot_each(struct evlog *s, snapshot_fn *fn, void *arg, struct err *e)
 
 int snapshot_remove(struct evlog *s, const char *name, struct err *e)
 {
-	int dir = open_dir(s, e);
+	int dir = store_subdir(s, DIR_NAME, false, e);
 	int r = 0;
 
 	if (dir < 0)

@@ -309,22 +309,12 @@ static int bring_in_order(struct evlog *s, struct err *e)
 
 static int open_dirs(struct evlog *s, struct err *e)
 {
-	s->log_dir = file_open_dir(s->io, s->dir, "log", e);
-	s->index_dir = file_open_dir(s->io, s->dir, "index", e);
-	s->lost_dir = file_open_dir(s->io, s->dir, "lost", e);
+	s->log_dir = store_subdir(s, "log", false, e);
 	if (s->log_dir < 0)
 		return -1;
 	/* index/ and lost/ hold nothing that a reader must have. */
-	if (s->writable && s->index_dir < 0) {
-		if (s->io->mkdirat(s->dir, "index", s->mode == 0660 ? 02770 : 0700) < 0)
-			return err_sys(e, "make 'index'");
-		s->index_dir = file_open_dir(s->io, s->dir, "index", e);
-	}
-	if (s->writable && s->lost_dir < 0) {
-		if (s->io->mkdirat(s->dir, "lost", s->mode == 0660 ? 02770 : 0700) < 0)
-			return err_sys(e, "make 'lost'");
-		s->lost_dir = file_open_dir(s->io, s->dir, "lost", e);
-	}
+	s->index_dir = store_subdir(s, "index", s->writable, e);
+	s->lost_dir = store_subdir(s, "lost", s->writable, e);
 	return s->writable && (s->index_dir < 0 || s->lost_dir < 0) ? -1 : 0;
 }
 

@@ -148,8 +148,11 @@ uint64_t key_of(const struct evlog *s, struct span a, struct span b, uint32_t n)
 /* stat.c: the names in a directory, each with its NUL */
 int store_list(int dir, struct buf *names, struct err *e);
 
-/* create.c: the entry of a new directory has to last too */
-int store_sync_parent(const struct io *io, const char *path, struct err *e);
+/*
+ * create.c: a directory of the store, opened; with `make` it is made when it is not there, with the
+ * store's mode whatever the umask, but not synced.  ENOENT.
+ */
+int store_subdir(const struct evlog *s, const char *name, bool make, struct err *e);
 
 /* format.c */
 struct format {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -278,6 +279,26 @@ int file_sync_dir(const struct io *io, int dir, struct err *e)
 	if (io->fsync(dir) < 0)
 		return err_sys(e, "sync directory");
 	return 0;
+}
+
+int file_sync_parent(const struct io *io, const char *path, struct err *e)
+{
+	char *full = realpath(path, NULL);
+	char *slash = full == NULL ? NULL : strrchr(full, '/');
+	int fd, r;
+
+	if (slash == NULL) {
+		free(full);
+		return err_sys(e, "find the directory of '%s'", path);
+	}
+	slash[slash == full ? 1 : 0] = '\0';
+	fd = file_open_dir(io, AT_FDCWD, full, e);
+	free(full);
+	if (fd < 0)
+		return -1;
+	r = file_sync_dir(io, fd, e);
+	file_close(io, fd);
+	return r;
 }
 
 int file_allocate(const struct io *io, int fd, off_t at, off_t size, struct err *e)

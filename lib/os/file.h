@@ -127,6 +127,9 @@ int file_replace_unsynced(const struct io *io, int dir, const char *name, const 
 /* fsync a directory, so that entries made or renamed in it are on disk. */
 int file_sync_dir(const struct io *io, int dir, struct err *e);
 
+/* The same for the directory that holds a path, which exists, by its real name. */
+int file_sync_parent(const struct io *io, const char *path, struct err *e);
+
 /*
  * Allocate disk blocks for [at, at + size) without changing the file's size.  Where the file
  * system cannot, nothing happens and it is no error; ENOSPC, EDQUOT and EFBIG are.

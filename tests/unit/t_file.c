@@ -295,6 +295,64 @@ static void an_unsynced_replacement_is_whole_or_nothing(void **state)
 	assert_holds(dir, "f", "new");
 }
 
+/* --- syncs of directories --- */
+
+static dev_t synced_dev;
+static ino_t synced_ino;
+
+static int noting_fsync(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	synced_dev = st.st_dev;
+	synced_ino = st.st_ino;
+	return fsync(fd);
+}
+
+/* By the real name: a link to a directory stands in one place, and the directory in another. */
+static void the_directory_that_holds_a_path_is_synced(void **state)
+{
+	static const char *const paths[] = {"a/b", "a/b/", "a/b/.", "link", "a/../a/b"};
+	struct io io = io_os;
+	int dir = place_dir(state);
+	struct stat a, root;
+	struct err e;
+
+	io.fsync = noting_fsync;
+	assert_int_equal(mkdirat(dir, "a", 0700) | mkdirat(dir, "a/b", 0700), 0);
+	assert_int_equal(symlinkat("a/b", dir, "link"), 0);
+	assert_int_equal(fstatat(dir, "a", &a, 0) | stat("/", &root), 0);
+	assert_int_equal(fchdir(dir), 0);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		synced_ino = 0;
+		assert_int_equal(file_sync_parent(&io, paths[i], &e), 0);
+		assert_true(synced_ino == a.st_ino && synced_dev == a.st_dev);
+	}
+	assert_int_equal(file_sync_parent(&io, "a", &e), 0);
+	assert_int_equal(fstat(dir, &a), 0);
+	assert_true(synced_ino == a.st_ino);
+	assert_int_equal(file_sync_parent(&io, "/", &e), 0);
+	assert_true(synced_ino == root.st_ino);
+	assert_int_equal(file_sync_parent(&io, "none", &e), -1);
+	assert_int_equal(e.code, ENOENT);
+	assert_string_equal(e.msg, "find the directory of 'none': No such file or directory");
+	assert_int_equal(chdir("/"), 0);
+}
+
+static void a_parent_that_cannot_be_synced_is_an_error(void **state)
+{
+	const struct io *io = fault_io_start(&io_os);
+	struct err e;
+
+	assert_int_equal(fchdir(place_dir(state)), 0);
+	assert_int_equal(mkdirat(place_dir(state), "a", 0700), 0);
+	fault_io_add((struct fault){.call = FAULT_FSYNC, .error = EIO});
+	assert_int_equal(file_sync_parent(io, "a", &e), -1);
+	assert_int_equal(e.code, EIO);
+	assert_int_equal(chdir("/"), 0);
+}
+
 /* --- allocation --- */
 
 static void allocated_blocks_do_not_change_the_size(void **state)
@@ -361,6 +419,8 @@ int main(void)
 	    TEST(a_replacement_that_fails_leaves_the_old_file_and_no_other),
 	    TEST(a_new_file_leaves_the_one_that_had_its_name_alone),
 	    TEST(an_unsynced_replacement_is_whole_or_nothing),
+	    TEST(the_directory_that_holds_a_path_is_synced),
+	    TEST(a_parent_that_cannot_be_synced_is_an_error),
 	    TEST(allocated_blocks_do_not_change_the_size),
 	    TEST(a_file_system_that_cannot_allocate_is_no_error_but_a_full_one_is),
 	    TEST(a_local_file_system_has_no_remote_type),
