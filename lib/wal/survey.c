@@ -191,10 +191,13 @@ static int walk(struct survey *v, struct wal *w, uint64_t number, struct err *e)
 	at.offset = WAL_HEAD_LEN;
 	v->sealed = false;
 	while (!v->sealed) {
-		at.index = w == NULL ? 0 : w->last.index + 1;
+		if (w != NULL)
+			at.index = w->last.index + 1;
 		result = wal_record_get(v->file.data + at.offset, v->file.len - at.offset,
 		                        v->chain.salt, &r);
 		if (result == WAL_RECORD_BAD || r.prev != v->chain.prev || r.seq != v->chain.seq)
+			break;
+		if (result == WAL_RECORD_UNKNOWN && w == NULL)
 			break;
 		if (result == WAL_RECORD_UNKNOWN) {
 			err_set(e, WAL_NEWER, "a record or an entry of a newer version");
