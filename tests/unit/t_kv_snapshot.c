@@ -1,0 +1,574 @@
+/* kv: snapshots while writes go on, and restores of sound, cut, damaged and hostile bytes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <errno.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "base/le_buf.h"
+#include "kv/item.h"
+#include "kv/snapshot.h"
+#include "kv_run.h"
+#include "seeded.h"
+
+#define S UINT64_C(1000000000)
+
+static struct kv_run r;
+
+static int begin(void **state)
+{
+	(void)state;
+	kv_run_begin(&r);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	kv_run_end(&r);
+	return 0;
+}
+
+/* A bit of everything, so that each table has records. */
+static void fill(void)
+{
+	struct kv_command c = {.type = KV_TICK, .has_once = true};
+
+	kv_run_session(&r, 's', 10 * S, 15 * S);
+	kv_run_session(&r, 't', 0, 15 * S);
+	kv_run_lock(&r, "locked", "1", 's');
+	kv_run_lock(&r, "late", "2", 't');
+	kv_run_destroy(&r, 't');
+	kv_run_set(&r, "plain", "");
+	kv_run_set(&r, "plain2", "some value");
+	kv_run_set(&r, "gone", "x");
+	kv_run_delete(&r, "gone");
+	c.once = (struct kv_once){.seq = 1, .first_outstanding = 1, .ttl_ns = S};
+	kv_run_command(&r, &c);
+	c.once.seq = 2;
+	kv_run_command(&r, &c);
+}
+
+/* 0, or the code of the error. */
+static int restore(struct kv *kv, const char *p, size_t n)
+{
+	struct kv_restore *restore = kv_restore_begin();
+	struct kv_output out = {0};
+	struct err e = {0};
+	int code = 0;
+
+	assert_non_null(restore);
+	if (kv_restore_write(restore, p, n, &e) < 0 ||
+	    kv_restore_commit(restore, kv, &out, &e) < 0) {
+		code = e.code;
+		assert_true(e.msg[0] != '\0');
+		kv_restore_abort(restore);
+	}
+	kv_output_done(&out);
+	return code;
+}
+
+static void a_restored_state_is_the_state(void **state)
+{
+	struct kv_run other;
+	struct buf b;
+	struct kv_stat x;
+	struct kv_stat y;
+	struct err e;
+
+	(void)state;
+	fill();
+	kv_run_begin(&other);
+	kv_run_set(&other, "what it was before", "");
+	b = kv_run_snapshot(r.kv, 1);
+	assert_int_equal(restore(other.kv, b.data, b.len), 0);
+	assert_true(kv_hash(other.kv) == kv_hash(r.kv));
+	assert_int_equal(kv_check(other.kv, &e), 0);
+	kv_get_stat(r.kv, &x);
+	kv_get_stat(other.kv, &y);
+	assert_memory_equal(&x, &y, sizeof(x));
+	assert_true(x.keys > 0 && x.sessions > 0 && x.held > 0 && x.tombstones > 0);
+	assert_true(x.delays > 0 && x.clients > 0 && x.results > 0);
+	assert_true(kv_next_expiry(r.kv) == kv_next_expiry(other.kv));
+	/* It goes on in the same way. */
+	other.index = r.index;
+	kv_run_tick(&r, 10 * S);
+	kv_run_tick(&other, 10 * S);
+	assert_true(kv_hash(other.kv) == kv_hash(r.kv));
+	buf_done(&b);
+	kv_run_end(&other);
+}
+
+static void an_empty_state_has_a_snapshot_too(void **state)
+{
+	struct kv *other = kv_new();
+	struct buf b = kv_run_snapshot(r.kv, 4096);
+
+	(void)state;
+	assert_int_equal(b.len,
+	                 KV_SNAPSHOT_HEAD_LEN + 6 * KV_SNAPSHOT_COUNT_LEN + KV_SNAPSHOT_TAIL_LEN);
+	assert_int_equal(restore(other, b.data, b.len), 0);
+	assert_true(kv_hash(other) == kv_hash(r.kv));
+	kv_free(other);
+	buf_done(&b);
+}
+
+/* Each piece is small, and between them everything changes. */
+static void a_snapshot_is_of_its_moment_while_writes_go_on(void **state)
+{
+	uint64_t rand = seeded();
+	char key[16];
+
+	(void)state;
+	r.unchecked = true;
+	for (unsigned round = 0; round < seeded_rounds(10); round++) {
+		struct kv_snapshot *s;
+		struct buf at_once;
+		struct buf b = {0};
+		struct err e;
+		int64_t n;
+
+		for (unsigned i = 0; i < 2000; i++) {
+			snprintf(key, sizeof(key), "%u", (unsigned)seeded_below(&rand, 3000));
+			kv_run_set(&r, key, i % 2 ? "odd" : "even and longer");
+		}
+		at_once = kv_run_snapshot(r.kv, 1 << 20);
+		s = kv_snapshot_begin(r.kv);
+		do {
+			char piece[256];
+
+			n = kv_snapshot_read(s, piece, 1 + seeded_below(&rand, 256), &e);
+			assert_true(n >= 0);
+			buf_add(&b, piece, (size_t)n);
+			snprintf(key, sizeof(key), "%u", (unsigned)seeded_below(&rand, 3000));
+			if (seeded_below(&rand, 2) == 0)
+				kv_run_set(&r, key, "later");
+			else
+				kv_run_delete(&r, key);
+			if (seeded_below(&rand, 300) == 0)
+				kv_run_delete_tree(&r, "1");
+		} while (n > 0);
+		assert_int_equal(kv_snapshot_read(s, key, sizeof(key), &e), 0);
+		kv_snapshot_end(s);
+		assert_int_equal(b.len, at_once.len);
+		assert_memory_equal(b.data, at_once.data, b.len);
+		assert_int_equal(kv_check(r.kv, &e), 0);
+		buf_done(&b);
+		buf_done(&at_once);
+	}
+}
+
+static void a_snapshot_outlives_a_restore(void **state)
+{
+	struct kv_snapshot *s;
+	struct buf old;
+	struct buf b = {0};
+	struct err e;
+	struct kv_stat stat;
+	int64_t n;
+
+	(void)state;
+	fill();
+	old = kv_run_snapshot(r.kv, 100);
+	s = kv_snapshot_begin(r.kv);
+	kv_run_delete_tree(&r, "");
+	{
+		struct buf now = kv_run_snapshot(r.kv, 100);
+
+		assert_int_equal(restore(r.kv, now.data, now.len), 0);
+		buf_done(&now);
+	}
+	do {
+		char piece[64];
+
+		n = kv_snapshot_read(s, piece, sizeof(piece), &e);
+		buf_add(&b, piece, (size_t)n);
+	} while (n > 0);
+	kv_snapshot_end(s);
+	assert_int_equal(b.len, old.len);
+	assert_memory_equal(b.data, old.data, b.len);
+	kv_get_stat(r.kv, &stat);
+	assert_true(stat.bytes < 20000);
+	buf_done(&b);
+	buf_done(&old);
+}
+
+/* ---- Bytes that are no snapshot. */
+
+static void each_cut_is_refused_and_the_state_stays(void **state)
+{
+	struct buf b;
+	uint64_t hash;
+
+	(void)state;
+	fill();
+	b = kv_run_snapshot(r.kv, 100);
+	kv_run_set(&r, "since", "then");
+	hash = kv_hash(r.kv);
+	for (size_t n = 0; n < b.len; n++)
+		assert_int_equal(restore(r.kv, b.data, n), EBADMSG);
+	buf_add_char(&b, 'x');
+	assert_int_equal(restore(r.kv, b.data, b.len), EBADMSG);
+	assert_true(kv_hash(r.kv) == hash);
+	buf_done(&b);
+}
+
+static void each_flipped_bit_is_refused(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	fill();
+	b = kv_run_snapshot(r.kv, 100);
+	for (size_t i = 0; i < 8 * b.len; i++) {
+		int code;
+
+		b.data[i / 8] ^= (char)(1 << i % 8);
+		code = restore(r.kv, b.data, b.len);
+		/* A greater version, or a record that goes on and on. */
+		assert_true(code == EBADMSG || (code == ENOTSUP && i / 8 >= 8 && i / 8 < 12));
+		b.data[i / 8] ^= (char)(1 << i % 8);
+	}
+	assert_int_equal(restore(r.kv, b.data, b.len), 0);
+	buf_done(&b);
+}
+
+/* With the right checksum: somebody who wants to. */
+static int restore_sealed(struct kv *kv, struct buf *b)
+{
+	if (b->len >= 4)
+		le_put32(b->data + b->len - 4, crc32c(0, b->data, b->len - 4));
+	return restore(kv, b->data, b->len);
+}
+
+static void damage_with_a_right_checksum_is_refused_by_the_hash(void **state)
+{
+	uint64_t rand = seeded();
+	struct buf b;
+	unsigned refused = 0;
+
+	(void)state;
+	fill();
+	b = kv_run_snapshot(r.kv, 100);
+	for (size_t i = 0; i < b.len - KV_SNAPSHOT_TAIL_LEN; i++) {
+		char was = b.data[i];
+
+		b.data[i] = (char)seeded_next(&rand);
+		if (b.data[i] != was) {
+			assert_true(restore_sealed(r.kv, &b) != 0);
+			refused++;
+		}
+		b.data[i] = was;
+	}
+	assert_true(refused > b.len / 2);
+	assert_int_equal(restore_sealed(r.kv, &b), 0);
+	buf_done(&b);
+}
+
+/* ---- Snapshots made by hand: all in order but one thing. */
+
+struct record {
+	const char *key, *value;
+	uint64_t create, modify;
+	struct kv_lock_part lock;
+	uint8_t bits;
+	size_t key_len, value_len; /* if not those of the texts */
+};
+
+struct forged {
+	uint64_t applied, clock_ns, table_index, sessions_index, floor;
+	struct record record[6][4];
+	uint64_t count[6]; /* if not that of the records with a key */
+};
+
+static void put_record(struct buf *b, const struct record *rec)
+{
+	size_t key_len = rec->key_len > 0 ? rec->key_len : strlen(rec->key);
+	size_t value_len = rec->value_len > 0   ? rec->value_len
+	                   : rec->value != NULL ? strlen(rec->value)
+	                                        : 0;
+
+	le_add8(b, rec->bits);
+	le_add16(b, (uint16_t)key_len);
+	le_add32(b, (uint32_t)value_len);
+	le_add64(b, rec->create);
+	le_add64(b, rec->modify);
+	if (rec->bits != 0) {
+		le_add64(b, rec->lock.flags);
+		le_add64(b, rec->lock.lock);
+		le_add64(b, rec->lock.fence);
+		buf_add(b, rec->lock.session, ID_LEN);
+	}
+	buf_add(b, rec->key, key_len);
+	if (value_len > 0)
+		buf_add(b, rec->value, value_len);
+}
+
+/* The hash of what the records say, as kv_hash() has it. */
+static uint64_t hash_of(const struct forged *f)
+{
+	struct kv_mem mem = {.bytes_max = UINT64_MAX};
+	uint64_t h = 0;
+
+	for (unsigned t = 0; t < 6; t++)
+		for (unsigned i = 0; i < 4 && f->record[t][i].key != NULL; i++) {
+			const struct record *rec = &f->record[t][i];
+			struct kv_item_spec spec = {.create = rec->create, .modify = rec->modify};
+			struct kv_item *it;
+
+			spec.lock = rec->lock;
+			spec.key.p = rec->key;
+			spec.key.len = rec->key_len > 0 ? rec->key_len : strlen(rec->key);
+			spec.value.p = rec->value;
+			spec.value.len = rec->value_len > 0   ? rec->value_len
+			                 : rec->value != NULL ? strlen(rec->value)
+			                                      : 0;
+			it = kv_item_new(&mem, &spec);
+			h += kv_item_hash(it, t);
+			kv_item_drop(&mem, it);
+		}
+	h = kv_hash_mix(h);
+	h = kv_hash_mix(h ^ f->applied);
+	h = kv_hash_mix(h ^ f->clock_ns);
+	h = kv_hash_mix(h ^ f->table_index);
+	h = kv_hash_mix(h ^ f->sessions_index);
+	return kv_hash_mix(h ^ f->floor);
+}
+
+static int restore_forged(const struct forged *f)
+{
+	struct buf b = {0};
+	int code;
+
+	buf_add(&b, KV_SNAPSHOT_MAGIC, 8);
+	le_add32(&b, KV_SNAPSHOT_VERSION);
+	le_add64(&b, f->applied);
+	le_add64(&b, f->clock_ns);
+	le_add64(&b, f->table_index);
+	le_add64(&b, f->sessions_index);
+	le_add64(&b, f->floor);
+	for (unsigned t = 0; t < 6; t++) {
+		uint64_t n = 0;
+
+		while (n < 4 && f->record[t][n].key != NULL)
+			n++;
+		le_add64(&b, f->count[t] > 0 ? f->count[t] : n);
+		for (uint64_t i = 0; i < n; i++)
+			put_record(&b, &f->record[t][i]);
+	}
+	le_add64(&b, hash_of(f));
+	le_add32(&b, crc32c(0, b.data, b.len));
+	code = restore(r.kv, b.data, b.len);
+	buf_done(&b);
+	return code;
+}
+
+#define ID_S "ssssssssssssssss"
+
+/* A session: ttl, delay, expiry, behavior release, no names. */
+#define SESSION_VALUE(ttl, expires)         \
+	ttl "\0\0\0\0\0\0\0"                \
+	    "\0\0\0\0\0\0\0\0" expires "\1" \
+	    "\0\0\0\0\0"
+#define SESSION_LEN 31
+#define NEVER       "\xff\xff\xff\xff\xff\xff\xff\xff"
+#define AT_50       "\x32\0\0\0\0\0\0\0"
+
+static const struct forged sound = {
+    .applied = 20,
+    .clock_ns = 40,
+    .table_index = 15,
+    .sessions_index = 5,
+    .floor = 3,
+    .record = {{{"a", "v", 4, 6, {0}, 0, 0, 0}, {"b", "v", 4, 7, {1, 1, 7, ID_S}, 1, 0, 0}},
+               {{"d", NULL, 50, 15, {0}, 0, 0, 0}},
+               {{ID_S, SESSION_VALUE("\x0a", AT_50), 5, 5, {0}, 0, 0, SESSION_LEN}},
+               {{"e", NULL, 50, 0, {0}, 0, 0, 0}},
+               {{"cccccccccccccccc", NULL, 50, 2, {0}, 0, 0, 0}},
+               {{"cccccccccccccccc\0\0\0\0\0\0\0\2",
+                 "\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+                 9,
+                 0,
+                 {0},
+                 0,
+                 24,
+                 24}}},
+};
+
+static struct forged f;
+
+static void assert_refused(void)
+{
+	assert_int_equal(restore_forged(&f), EBADMSG);
+	f = sound;
+}
+
+static void a_snapshot_by_hand_can_be_sound(void **state)
+{
+	(void)state;
+	f = sound;
+	assert_int_equal(restore_forged(&f), 0);
+}
+
+static void records_are_within_their_limits(void **state)
+{
+	static char large[KV_VALUE_MAX + 1];
+
+	(void)state;
+	f = sound;
+	f.record[0][0].bits = 2;
+	assert_refused();
+	f.record[0][0].bits = 1; /* an empty lock part */
+	assert_refused();
+	f.record[1][0].bits = 1;
+	f.record[1][0].lock.flags = 1;
+	assert_refused();
+	f.record[0][0].key = large;
+	f.record[0][0].key_len = KV_KEY_MAX + 1;
+	assert_refused();
+	f.record[0][1].value = large;
+	f.record[0][1].value_len = sizeof(large);
+	assert_refused();
+	f.record[1][0].value = "x";
+	assert_refused();
+	f.record[2][0].key = "short";
+	assert_refused();
+	f.count[1] = KV_TOMBSTONES_MAX + 1;
+	assert_refused();
+	f.count[0] = 100;
+	assert_refused();
+	f.record[0][1].key = "a";
+	assert_refused();
+	f.record[0][1].key = "A";
+	assert_refused();
+}
+
+static void indexes_are_in_order(void **state)
+{
+	(void)state;
+	f = sound;
+	f.table_index = 21;
+	assert_refused();
+	f.sessions_index = 21;
+	assert_refused();
+	f.floor = 16;
+	assert_refused();
+	f.record[0][0].create = 0;
+	assert_refused();
+	f.record[0][0].create = 7;
+	assert_refused();
+	f.record[0][0].modify = 16;
+	assert_refused();
+	f.record[0][1].lock.fence = 3;
+	assert_refused();
+	f.record[0][1].lock.fence = 8;
+	assert_refused();
+	f.record[0][1].lock.fence = 0;
+	assert_refused();
+	f.record[0][1].lock.lock = 0;
+	assert_refused();
+	f.record[0][1].lock.lock = f.record[0][1].lock.fence = 0;
+	assert_refused();
+	f.record[1][0].modify = 16;
+	assert_refused();
+	f.record[1][0].modify = 0;
+	assert_refused();
+	f.record[2][0].create = 0;
+	assert_refused();
+	f.record[2][0].modify = 6;
+	assert_refused();
+	f.sessions_index = 4;
+	assert_refused();
+	f.record[3][0].modify = 1;
+	assert_refused();
+	f.record[4][0].modify = 0;
+	assert_refused();
+	f.record[5][0].modify = 1;
+	assert_refused();
+}
+
+static void nothing_is_beyond_its_end(void **state)
+{
+	(void)state;
+	for (unsigned t = 1; t < 5; t++) {
+		f = sound;
+		if (t == 2)
+			f.record[2][0].value = SESSION_VALUE("\x0a", "\x28\0\0\0\0\0\0\0");
+		else
+			f.record[t][0].create = 40;
+		assert_refused();
+	}
+	/* A session without a TTL has no end, and then it says never. */
+	f.record[2][0].value = SESSION_VALUE("\0", NEVER);
+	assert_int_equal(restore_forged(&f), 0);
+	f.record[2][0].value = SESSION_VALUE("\0", AT_50);
+	assert_refused();
+}
+
+static void tables_agree_with_each_other(void **state)
+{
+	(void)state;
+	f = sound;
+	f.record[0][1].lock.session[3] = 't'; /* a holder that is not there */
+	assert_refused();
+	f.record[3][0].key = "b"; /* held within its lock-delay */
+	assert_refused();
+	f.record[1][0].key = "a"; /* there and deleted */
+	assert_refused();
+	f.record[5][0].key = "dccccccccccccccc\0\0\0\0\0\0\0\2";
+	assert_refused();
+	f.record[5][0].key = "cccccccccccccccc\0\0\0\0\0\0\0\1";
+	assert_refused();
+	f.record[5][0].value_len = 23;
+	assert_refused();
+	f.record[5][0].value = "\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+	assert_refused();
+	f.record[2][0].value = SESSION_VALUE("\x0a", AT_50 "\7");
+	assert_refused();
+	f.record[2][0].value_len = 30;
+	assert_refused();
+	f.record[2][0].key = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+	f.record[2][0].key_len = ID_LEN;
+	assert_refused();
+}
+
+static void the_table_of_the_hash_counts_too(void **state)
+{
+	struct kv_mem mem = {.bytes_max = UINT64_MAX};
+	struct kv_item_spec spec = {.key = text_span("k"), .value = {"", 0}};
+	struct kv_item *it = kv_item_new(&mem, &spec);
+
+	(void)state;
+	assert_true(kv_item_hash(it, 0) != kv_item_hash(it, 1));
+	kv_item_drop(&mem, it);
+	assert_int_equal(mem.bytes, 0);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+	const struct CMUnitTest tests[] = {
+	    TEST(a_restored_state_is_the_state),
+	    TEST(an_empty_state_has_a_snapshot_too),
+	    TEST(a_snapshot_is_of_its_moment_while_writes_go_on),
+	    TEST(a_snapshot_outlives_a_restore),
+	    TEST(each_cut_is_refused_and_the_state_stays),
+	    TEST(each_flipped_bit_is_refused),
+	    TEST(damage_with_a_right_checksum_is_refused_by_the_hash),
+	    TEST(a_snapshot_by_hand_can_be_sound),
+	    TEST(records_are_within_their_limits),
+	    TEST(indexes_are_in_order),
+	    TEST(nothing_is_beyond_its_end),
+	    TEST(tables_agree_with_each_other),
+	    TEST(the_table_of_the_hash_counts_too),
+	};
+
+	return cmocka_run_group_tests_name("kv_snapshot", tests, NULL, NULL);
+}
