@@ -96,4 +96,7 @@ const struct json_value *json_find(const struct json_doc *d, const char *key);
  */
 int json_get_u64(const struct json_value *v, uint64_t *ret, struct err *e);
 
+/* Is it a JSON number, written without a fraction and an exponent, that *ret can hold? */
+bool json_get_i64(const struct json_value *v, int64_t *ret);
+
 #endif

@@ -129,6 +129,20 @@ bool json_each_next(struct json_each *it, struct json_member *m)
 	return true;
 }
 
+size_t json_each_count(const struct json_value *v)
+{
+	struct json_each it;
+	struct json_member m;
+	size_t n = 0;
+
+	if (v->type == JSON_NONE)
+		return 0;
+	json_each_begin(&it, v);
+	while (json_each_next(&it, &m))
+		n++;
+	return n;
+}
+
 int json_key_compare(const struct json_member *a, const struct json_member *b)
 {
 	return json_string_compare(a->key, a->key_len, b->key, b->key_len);

@@ -26,6 +26,9 @@ void json_each_begin(struct json_each *it, const struct json_value *v);
 /* The next member or element; the key of an element has no length.  False at the end. */
 bool json_each_next(struct json_each *it, struct json_member *m);
 
+/* How many members or elements it has; 0 for JSON_NONE too. */
+size_t json_each_count(const struct json_value *v);
+
 /* <0, 0 or >0: the order of the bytes that two keys mean, whatever their escapes. */
 int json_key_compare(const struct json_member *a, const struct json_member *b);
 

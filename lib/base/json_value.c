@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json_string.h"
@@ -100,4 +101,23 @@ int json_get_u64(const struct json_value *v, uint64_t *ret, struct err *e)
 	if (v->type == JSON_STRING)
 		return num_u64_len(v->p + 1, v->len - 2, 0, UINT64_MAX, ret, e);
 	return err_set(e, EINVAL, "expected a number or a string of digits");
+}
+
+bool json_get_i64(const struct json_value *v, int64_t *ret)
+{
+	char digits[24]; /* more than the longest such number has */
+	int64_t n;
+
+	if (v->type != JSON_NUMBER || v->len >= sizeof(digits))
+		return false;
+	memcpy(digits, v->p, v->len);
+	digits[v->len] = '\0';
+	if (strpbrk(digits, ".eE") != NULL)
+		return false;
+	errno = 0;
+	n = strtoll(digits, NULL, 10);
+	if (errno != 0)
+		return false;
+	*ret = n;
+	return true;
 }

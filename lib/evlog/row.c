@@ -132,21 +132,6 @@ void row_put_path(struct buf *out, const struct output *o)
 
 /* ---- Numbers. */
 
-static bool is_integer(const struct json_value *v, int64_t *ret)
-{
-	char digits[24];
-
-	if (v->len >= sizeof(digits))
-		return false;
-	memcpy(digits, v->p, v->len);
-	digits[v->len] = '\0';
-	if (strpbrk(digits, ".eE") != NULL)
-		return false;
-	errno = 0;
-	*ret = strtoll(digits, NULL, 10);
-	return errno == 0;
-}
-
 static double as_double(const struct json_value *v)
 {
 	struct buf text = {0};
@@ -190,7 +175,7 @@ static int put_sum(struct buf *out, const struct json_member *old, const struct 
 	if (old->value.type != JSON_NUMBER)
 		return err_set(e, EBADMSG, "\"add\": column '%.*s' of the row is no number",
 		               (int)(old->key_len < 60 ? old->key_len : 60), old->key);
-	if (is_integer(&old->value, &a) && is_integer(add, &b) &&
+	if (json_get_i64(&old->value, &a) && json_get_i64(add, &b) &&
 	    !__builtin_add_overflow(a, b, &sum)) {
 		buf_printf(out, "%jd", (intmax_t)sum);
 		return 0;

@@ -9,20 +9,6 @@
 #include "evlog/sql.h"
 #include "fuzz.h"
 
-static size_t count(const struct json_value *v)
-{
-	struct json_each it;
-	struct json_member m;
-	size_t n = 0;
-
-	if (v->type == JSON_NONE)
-		return 0;
-	json_each_begin(&it, v);
-	while (json_each_next(&it, &m))
-		n++;
-	return n;
-}
-
 /*
  * Outside of quotes there is nothing but our own words.  The number of names; one that holds a
  * doubled quote counts as two.
@@ -61,9 +47,9 @@ static void check_statement(void (*put)(struct buf *, const struct output *),
 
 static void check_row(const struct output *o)
 {
-	size_t keys = count(&o->key);
-	size_t set = count(&o->set);
-	size_t add = count(&o->add);
+	size_t keys = json_each_count(&o->key);
+	size_t set = json_each_count(&o->set);
+	size_t add = json_each_count(&o->add);
 
 	CHECK(o->args.type == JSON_NONE);
 	CHECK(keys >= 1 && keys <= OUTPUT_KEYS_MAX);

@@ -392,6 +392,41 @@ static void whole_numbers_come_from_numbers_and_strings_of_digits(void **state)
 	assert_int_equal(d.members, 0);
 }
 
+static void integers_are_numbers_without_fraction_and_exponent_that_fit(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is;
+		int64_t v;
+	} cases[] = {
+	    {"0", true, 0},
+	    {"-0", true, 0},
+	    {"-7", true, -7},
+	    {"9223372036854775807", true, INT64_MAX},
+	    {"-9223372036854775808", true, INT64_MIN},
+	    {"9223372036854775808", false, 0},
+	    {"-9223372036854775809", false, 0},
+	    {"100000000000000000000000000000", false, 0},
+	    {"1.0", false, 0},
+	    {"1e3", false, 0},
+	    {"1E3", false, 0},
+	    {"\"7\"", false, 0},
+	    {"true", false, 0},
+	    {"[1]", false, 0},
+	};
+	struct json_doc d;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		int64_t v = 99;
+
+		assert_int_equal(json_scan(cases[i].text, strlen(cases[i].text), &d, &e), 0);
+		assert_int_equal(json_get_i64(&d.value, &v), cases[i].is);
+		assert_true(v == (cases[i].is ? cases[i].v : 99));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +440,7 @@ int main(void)
 	    cmocka_unit_test(strings_are_unescaped_to_the_bytes_they_mean),
 	    cmocka_unit_test(strings_and_keys_are_compared_by_what_they_mean),
 	    cmocka_unit_test(whole_numbers_come_from_numbers_and_strings_of_digits),
+	    cmocka_unit_test(integers_are_numbers_without_fraction_and_exponent_that_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,6 +111,8 @@ static void all_members_are_found_beyond_those_that_a_document_notes(void **stat
 	while (json_each_next(&it, &m))
 		n++;
 	assert_int_equal(n, 1000);
+	assert_int_equal(json_each_count(&d.value), 1000);
+	assert_int_equal(json_each_count(&(struct json_value){.type = JSON_NONE}), 0);
 	buf_done(&b);
 }
 

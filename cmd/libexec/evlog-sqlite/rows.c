@@ -187,28 +187,12 @@ static struct shape *shape_of(struct rows *r, const struct output *o, struct err
 
 /* ---- Values. */
 
-static bool is_integer(const struct json_value *v, int64_t *ret)
-{
-	char digits[24];
-	char *end;
-
-	if (v->len >= sizeof(digits))
-		return false;
-	memcpy(digits, v->p, v->len);
-	digits[v->len] = '\0';
-	if (strpbrk(digits, ".eE") != NULL)
-		return false;
-	errno = 0;
-	*ret = strtoll(digits, &end, 10);
-	return errno == 0;
-}
-
 /* What follows the number in the line ends it. */
 static int bind_number(sqlite3_stmt *s, int at, const struct json_value *v)
 {
 	int64_t n;
 
-	if (is_integer(v, &n))
+	if (json_get_i64(v, &n))
 		return sqlite3_bind_int64(s, at, n);
 	return sqlite3_bind_double(s, at, strtod(v->p, NULL));
 }
@@ -297,28 +281,14 @@ static int run_row(struct rows *r, sqlite3_stmt *s, const struct output *o, stru
 	return run(r, s, why);
 }
 
-static int count(const struct json_value *v)
-{
-	struct json_each it;
-	struct json_member m;
-	int n = 0;
-
-	if (v->type == JSON_NONE)
-		return 0;
-	json_each_begin(&it, v);
-	while (json_each_next(&it, &m))
-		n++;
-	return n;
-}
-
 static int run_sql(struct rows *r, sqlite3_stmt *s, const struct output *o, struct err *why)
 {
 	int want = sqlite3_bind_parameter_count(s);
-	int have = count(&o->args);
+	size_t have = json_each_count(&o->args);
 	int at = 1;
 
-	if (have != want)
-		return err_set(why, EBADMSG, "the statement has %d parameters, \"args\" %d", want,
+	if (have != (size_t)want)
+		return err_set(why, EBADMSG, "the statement has %d parameters, \"args\" %zu", want,
 		               have);
 	return bind_all(r, s, &at, &o->args, why) < 0 ? -1 : run(r, s, why);
 }
