@@ -31,7 +31,6 @@ static void set_term(struct raft *r, uint64_t term, uint64_t vote)
 
 static void stop_leading(struct raft *r)
 {
-	raft_clock_stop(r);
 	raft_progress_clear(r);
 	r->transfer_to = 0;
 	r->uncommitted = 0;

@@ -450,6 +450,7 @@ int raft_step(struct raft *r, const struct raft_event *event, struct raft_output
 	if (event->now > r->now)
 		r->now = event->now;
 	if (!r->failed) {
+		raft_clock_advance(r);
 		handle(r, event, out);
 		raft_election_advance(r);
 		raft_leader_advance(r);

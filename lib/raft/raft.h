@@ -28,6 +28,9 @@
  * bounded by the limits in the config and by how much log the caller lets grow before it takes a
  * snapshot.  Out of memory is an error of raft_step(), and the node stops.
  *
+ * For election_ns after its start a node votes for nobody who is not told to by the old leader: it
+ * may have acknowledged a lease just before it stopped.
+ *
  * Time is nanoseconds of a clock that does not go back and runs while the machine sleeps
  * (CLOCK_BOOTTIME); an event of an earlier time than the one before counts as of the same time.
  */
@@ -54,8 +57,10 @@ struct raft_config {
 	uint64_t heartbeat_ns; /* 50 ms */
 	uint64_t election_ns;  /* 300 ms: timeouts are drawn from it to twice of it */
 	uint64_t stall_ns;     /* 2 x election_ns: a leader with an older unsynced write yields */
-	bool lease_reads;      /* serve reads under the leader's lease, without a round */
-	uint32_t drift_ppm;    /* 10000: how much faster another node's clock may run */
+	/* Serve reads under the leader's lease, without a round; election_ns is alike on all nodes.
+	 */
+	bool lease_reads;
+	uint32_t drift_ppm;         /* 10000: how much faster another node's clock may run */
 	uint32_t message_entries;   /* 1024 at most in one message */
 	uint32_t message_bytes;     /* 1 MiB of data in one message, unless one entry is larger */
 	uint32_t inflight;          /* 256 messages to one peer without an answer */
@@ -96,10 +101,15 @@ enum raft_event_type {
 	RAFT_TRANSFER,       /* node; 0: to whoever is furthest */
 	RAFT_DURABLE,        /* write */
 	RAFT_SNAPSHOT_TAKEN, /* snapshot: of applied entries, and it is durable */
-	RAFT_SNAPSHOT_LOST,  /* snapshot->point: it cannot be read any more */
-	RAFT_CHUNK_STORED,   /* snapshot point and sum, offset: bytes that are durable */
-	RAFT_INSTALLED,      /* snapshot: complete, durable and loaded by the state machine */
-	RAFT_UNREACHABLE,    /* node: what was sent to it last may be lost */
+	/* snapshot->point: it cannot be read any more, or what came in with it is not good */
+	RAFT_SNAPSHOT_LOST,
+	/*
+	 * snapshot point, sum and size, offset: bytes that are durable.  Also after a start, for
+	 * what was left of a transfer, so that it goes on from there.
+	 */
+	RAFT_CHUNK_STORED,
+	RAFT_INSTALLED,   /* snapshot: complete, durable and loaded by the state machine */
+	RAFT_UNREACHABLE, /* node: what was sent to it last may be lost */
 };
 
 struct raft_event {
@@ -170,13 +180,15 @@ struct raft_output {
 
 	enum raft_status status;
 	struct raft_point first; /* RAFT_PROPOSE, RAFT_CHANGE: where the first entry stands */
-	const char *why;         /* RAFT_INVALID; static */
+	const char *why;         /* RAFT_INVALID: the reason */
 	enum raft_drop drop;     /* RAFT_RECEIVE */
 
 	/*
 	 * Bytes of a snapshot to store at chunk->offset of a file for its prev, sum; answered by
-	 * RAFT_CHUNK_STORED.  With the last byte: make the file a snapshot, load it, and
-	 * RAFT_INSTALLED.  The message is the one of the event.
+	 * RAFT_CHUNK_STORED.  Offset 0 begins the file anew.  With the last byte, which may have
+	 * been stored before (no data, offset == size): make the file a snapshot, load it, and
+	 * RAFT_INSTALLED; until then nothing is appended or committed here.  The message is the one
+	 * of the event.
 	 */
 	const struct raft_message *chunk;
 

@@ -207,7 +207,7 @@ struct raft {
 	uint64_t ack_told, ack_context;
 	/* A snapshot that comes in; point 0: none. */
 	struct raft_point incoming;
-	uint64_t incoming_sum;
+	uint64_t incoming_sum, incoming_size;
 	uint64_t received, stored; /* bytes that were given out, and that are durable */
 	bool installing; /* complete; nothing is appended or committed until it is loaded */
 
@@ -290,9 +290,10 @@ bool raft_disk_is_stalled(const struct raft *r);
 /* ---- clock.c */
 
 void raft_clock_learn(struct raft *r, uint64_t clock_ns);
-/* Leadership begins or ends: the clock runs, or stands. */
+/* Leadership begins. */
 void raft_clock_run(struct raft *r);
-void raft_clock_stop(struct raft *r);
+/* Before each event: what has passed under this leader. */
+void raft_clock_advance(struct raft *r);
 
 /* ---- election.c */
 

@@ -160,19 +160,25 @@ static void reply(struct raft *r, struct raft_point point, uint64_t sum, bool gr
 	m->granted = granted;
 }
 
+/* Is it the transfer that is under way?  One that was left over may not know its size. */
+static bool is_incoming(const struct raft *r, const struct raft_message *m)
+{
+	return is_point(r->incoming, m->prev) && r->incoming_sum == m->sum &&
+	       r->received <= m->size && (r->incoming_size == 0 || r->incoming_size == m->size);
+}
+
 /* A chunk goes to the caller when it continues what is there; else we say what is there. */
 static void take_chunk(struct raft *r, const struct raft_message *m)
 {
 	uint64_t end = m->offset + m->data.len;
 
-	if (!is_point(r->incoming, m->prev) || r->incoming_sum != m->sum) {
+	if (!is_incoming(r, m)) {
 		forget_incoming(r);
 		r->incoming = m->prev;
 		r->incoming_sum = m->sum;
 	}
-	if (r->received > m->size) {
-		r->drop = RAFT_DROP_INVALID;
-	} else if (m->offset == r->received && (end > m->offset || end == m->size)) {
+	r->incoming_size = m->size;
+	if (m->offset == r->received && (end > m->offset || end == m->size)) {
 		r->chunk = m;
 		r->received = end;
 		r->installing = end == m->size;
@@ -189,7 +195,7 @@ void raft_on_snapshot(struct raft *r, const struct raft_message *m)
 	}
 	raft_hear(r, m->from);
 	if (r->installing) {
-		if (is_point(r->incoming, m->prev) && r->incoming_sum == m->sum)
+		if (is_incoming(r, m))
 			reply(r, m->prev, m->sum, false);
 		return;
 	}
@@ -217,6 +223,7 @@ void raft_chunk_stored(struct raft *r, const struct raft_event *event)
 		/* Left over from before a restart. */
 		r->incoming = s->point;
 		r->incoming_sum = s->sum;
+		r->incoming_size = s->size;
 		r->received = event->offset;
 	}
 	if (!is_point(r->incoming, s->point) || r->incoming_sum != s->sum ||

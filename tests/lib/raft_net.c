@@ -133,6 +133,8 @@ static void apply(struct raft_net *net, struct net_node *node, uint64_t commit)
 {
 	NET_CHECK(commit >= node->commit);
 	node->commit = commit;
+	if (commit > net->commit)
+		net->commit = commit;
 	while (node->applied < commit) {
 		const struct raft_entry *e = raft_entry(node->raft, node->applied + 1);
 
@@ -183,10 +185,11 @@ static void take_chunk(struct raft_net *net, uint64_t n, const struct raft_messa
 {
 	struct net_node *node = &net->node[n];
 
-	if (node->incoming.point.index != m->prev.index || node->incoming.sum != m->sum)
-		node->installed = 0;
-	NET_CHECK(m->offset == node->installed);
-	node->installed = m->offset + m->data.len;
+	if (m->offset == 0)
+		node->received = node->stored = 0;
+	NET_CHECK(m->offset == node->received);
+	node->received = m->offset + m->data.len;
+	node->complete = node->received == m->size;
 	node->incoming = (struct raft_snapshot){
 	    .point = m->prev,
 	    .clock_ns = m->clock_ns,
@@ -203,27 +206,33 @@ void net_store(struct raft_net *net, uint64_t n)
 	struct net_node *node = &net->node[n];
 	struct raft_snapshot s = node->incoming;
 
-	net_step(net, n,
-	         (struct raft_event){
-		     .type = RAFT_CHUNK_STORED, .snapshot = &s, .offset = node->installed});
-	if (node->installed < s.size)
+	if (s.point.index == 0)
+		return;
+	node->stored = node->received;
+	net_step(
+	    net, n,
+	    (struct raft_event){.type = RAFT_CHUNK_STORED, .snapshot = &s, .offset = node->stored});
+	if (!node->complete)
 		return;
 	NET_CHECK(net->state[s.point.index] == s.sum);
+	NET_CHECK(s.point.index > node->applied);
 	node->snapshot = s;
 	node->has_snapshot = true;
-	NET_CHECK(s.point.index > node->applied);
 	node->applied = s.point.index;
 	node->commit = s.point.index;
 	node->state = s.sum;
 	node->incoming = (struct raft_snapshot){.size = 0};
-	node->installed = 0;
+	node->complete = false;
 	net_step(net, n, (struct raft_event){.type = RAFT_INSTALLED, .snapshot = &s});
 }
 
-static void note_reads(struct net_node *node, const struct raft_output *out)
+static void note_reads(const struct raft_net *net, struct net_node *node,
+                       const struct raft_output *out)
 {
 	for (size_t i = 0; i < out->read_count; i++) {
 		node->read = out->reads[i];
+		if (node->read.granted && node->read.context < NET_READS)
+			NET_CHECK(node->read.index >= net->asked[node->read.context]);
 		node->reads++;
 		node->reads_granted += out->reads[i].granted;
 	}
@@ -236,6 +245,8 @@ void net_step(struct raft_net *net, uint64_t n, struct raft_event event)
 	bool writes;
 
 	event.now = net->now;
+	if (event.type == RAFT_ASK_READ && event.context < NET_READS)
+		net->asked[event.context] = net->commit;
 	if (raft_step(node->raft, &event, &out, &node->failure) < 0) {
 		node->stopped = true;
 		net_crash(net, n);
@@ -256,7 +267,7 @@ void net_step(struct raft_net *net, uint64_t n, struct raft_event event)
 		check_message(net, node, &out.messages[i]);
 		send_message(net, &out.messages[i]);
 	}
-	note_reads(node, &out);
+	note_reads(net, node, &out);
 	apply(net, node, out.commit);
 	check_view(net, node);
 	if (out.chunk != NULL)
@@ -359,6 +370,11 @@ void net_start(struct raft_net *net, uint64_t n)
 	node->applied = node->commit = node->has_snapshot ? node->snapshot.point.index : 0;
 	node->state = node->has_snapshot ? node->snapshot.sum : 0;
 	node->term = node->disk.term;
+	if (node->incoming.point.index != 0 && node->stored > 0)
+		net_step(net, n,
+		         (struct raft_event){.type = RAFT_CHUNK_STORED,
+		                             .snapshot = &node->incoming,
+		                             .offset = node->stored});
 }
 
 void net_crash(struct raft_net *net, uint64_t n)
@@ -367,6 +383,10 @@ void net_crash(struct raft_net *net, uint64_t n)
 
 	raft_free(node->raft);
 	node->raft = NULL;
+	node->received = node->stored;
+	node->complete = false;
+	if (node->stored == 0)
+		node->incoming = (struct raft_snapshot){.size = 0};
 	net_disk_crash(&node->disk);
 }
 

@@ -4,7 +4,8 @@
  *
  * Every message goes through its bytes.  After each step these hold, or the program aborts: one
  * leader a term; commit and term do not go back; what is applied at an index is the same on all
- * nodes, for ever, restarts included; who votes or acknowledges has that on disk.
+ * nodes, for ever, restarts included; who votes or acknowledges has that on disk; a read of a
+ * context below NET_READS sees all that was committed when it was asked.
  *
  * Nodes have the ids 1, 2, ...  `n` below is an id.
  */
@@ -25,9 +26,11 @@ struct net_node {
 	struct net_disk disk;
 	struct raft_snapshot snapshot;
 	bool has_snapshot;
-	bool disk_waits;    /* syncs only by net_sync() */
-	uint64_t installed; /* bytes of an incoming snapshot that came in order */
-	bool keeps_chunks;  /* answers chunks only by net_store() */
+	bool disk_waits;   /* syncs only by net_sync() */
+	uint64_t received; /* bytes of an incoming snapshot */
+	uint64_t stored;   /* those that are durable */
+	bool complete;     /* the core waits for it to be installed */
+	bool keeps_chunks; /* answers chunks only by net_store() */
 	struct raft_snapshot incoming;
 	uint64_t applied;
 	uint64_t state; /* hash over what was applied */
@@ -45,6 +48,8 @@ struct net_node {
 	struct raft_read read; /* the newest */
 	unsigned reads, reads_granted;
 };
+
+#define NET_READS 4096
 
 struct net_packet {
 	struct net_packet *next;
@@ -65,6 +70,8 @@ struct raft_net {
 	unsigned sent[16];           /* by type */
 	uint64_t leaders[4096];      /* by term */
 	uint64_t state[NET_LOG_MAX]; /* by index, once somebody applied it; 0: nobody */
+	uint64_t asked[NET_READS];   /* by context: the highest commit when it was asked */
+	uint64_t commit;             /* the highest of all */
 	uint64_t seed;
 	struct raft_message_room room;
 };
