@@ -173,7 +173,8 @@ coverage: deps	## run the tests and print the lines and branches they reach
 	-@$(MAKE) --no-print-directory $(jobs) run-check COV=1
 	@$(MAKE) --no-print-directory run-coverage COV=1
 
-run-check: all tests
+# A bats file needs no test program.
+run-check: all $(if $(filter tests/%.bats,$(wildcard tests/$(TEST))),,tests)
 	@B='$(B)' SHOAL_SAN='$(SAN)' SOAK='$(SOAK)' TEST='$(TEST)' scripts/with-build tests/run
 
 run-coverage:

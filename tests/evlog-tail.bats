@@ -135,7 +135,7 @@ follow() {
 
 @test "--timeout ends with 124, whatever comes" {
 	fill a 1 3
-	run -124 --separate-stderr timeout -s KILL 60 evlog tail a -f --timeout 100ms -o data
+	run -124 --separate-stderr timeout -s KILL 60 evlog tail a -f --timeout 500ms -o data
 	[ "${#lines[@]}" -eq 3 ]
 	endless | evlog append b -q -t T --each 3>&- &
 	started $!
