@@ -370,11 +370,11 @@ teardown() { evlog_teardown; }
 	run -66 evlog project --check -j nowhere.jq
 }
 
-@test "without jq it is exit 127 and advice" {
+@test "without jq it is exit 69 and advice" {
 	fill a 1 1
 	mkdir bin
 	ln -s "$(command -v evlog)" bin/evlog
-	run -127 --separate-stderr env PATH="$PWD/bin" "$PWD/bin/evlog" project "${dir[@]}"
+	run -69 --separate-stderr env PATH="$PWD/bin" "$PWD/bin/evlog" project "${dir[@]}"
 	[[ $stderr == *"jq is not installed"* ]]
 	[ ! -e m ]
 }

@@ -158,8 +158,6 @@ static int start_program(struct project *p)
 	if (p->map.running || mapper_start(&p->map, &p->sig, &e) == 0)
 		return PROJECT_ON;
 	tool_warn("%s: %s", p->map.file, e.msg);
-	if (e.code == PROC_NOT_FOUND || e.code == PROC_NOT_EXECUTABLE)
-		return proc_status_of(&e);
 	return e.code == E2BIG ? TOOL_DATA : status_of(&e);
 }
 
