@@ -60,8 +60,9 @@ begin() {
 
 @test "the cursor is saved, and told, before the answer to the next batch is taken" {
 	fill a 1 9
+	export -f wait_for
 	evlog consume mail --stream -n 3 --status-fd 4 -- bash ./worker \
-	    '[ $n -eq 1 ] || until grep -q "acked.*0$((3 * n - 3))\"" status; do sleep 0.01; done' \
+	    '[ $n -eq 1 ] || wait_for 20 grep -q "acked.*0$((3 * n - 3))\"" status || exit 96' \
 	    4>status >/dev/null
 	[ "$(events_of status)" = "taken batch batch acked batch acked acked ended" ]
 	[ "$(jq -r 'select(.event == "acked") | .last | tonumber' status | paste -sd ' ')" = \

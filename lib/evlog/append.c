@@ -46,11 +46,6 @@ size_t commit_count(const struct commit *c)
 	return c->count;
 }
 
-size_t commit_bytes(const struct commit *c)
-{
-	return c->frames.len;
-}
-
 static int check_limits(const struct event *ev, struct err *e)
 {
 	assert(ev->stream.len > 0 && ev->stream.len <= FRAME_NAME_MAX);

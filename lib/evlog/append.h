@@ -26,7 +26,6 @@ struct commit *commit_new(void); /* NULL: out of memory */
 void commit_free(struct commit *c);
 void commit_clear(struct commit *c);
 size_t commit_count(const struct commit *c);
-size_t commit_bytes(const struct commit *c); /* of frames so far */
 
 /* Add an event; EVLOG_BAD_EVENT when it is over a limit of frame.h.  Names are checked before. */
 int commit_add(struct commit *c, const struct evlog *s, const struct event *ev, struct err *e);
