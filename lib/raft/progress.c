@@ -42,15 +42,49 @@ struct raft_progress *raft_progress_find(const struct raft *r, uint64_t id)
 {
 	int place = raft_place(r, id);
 
-	return place < 0 ? NULL : r->peers[place];
+	if (place >= 0)
+		return r->peers[place];
+	for (int i = 0; i < RAFT_MEMBERS_MAX; i++)
+		if (r->parting[i] != NULL && r->parting[i]->id == id)
+			return r->parting[i];
+	return NULL;
+}
+
+static void let_go(struct raft_progress **p)
+{
+	raft_progress_free(*p);
+	*p = NULL;
 }
 
 void raft_progress_clear(struct raft *r)
 {
 	for (int i = 0; i < RAFT_MEMBERS_MAX; i++) {
-		raft_progress_free(r->peers[i]);
-		r->peers[i] = NULL;
+		let_go(&r->peers[i]);
+		let_go(&r->parting[i]);
 	}
+}
+
+void raft_progress_tick(struct raft *r)
+{
+	for (int i = 0; i < RAFT_MEMBERS_MAX; i++)
+		if (r->parting[i] != NULL && r->now >= r->parting[i]->parts_at)
+			let_go(&r->parting[i]);
+}
+
+/*
+ * Who is removed would never hear of it, and ask for votes for ever, if
+ * it were not sent the entry that removes it and the news that this is committed.
+ */
+static void part(struct raft *r, struct raft_progress *p)
+{
+	p->parts_at = r->now + 2 * r->cfg.election_ns;
+	for (int i = 0; i < RAFT_MEMBERS_MAX && p->state == RAFT_REPLICATE; i++) {
+		if (r->parting[i] == NULL && p->id != r->cfg.self) {
+			r->parting[i] = p;
+			return;
+		}
+	}
+	raft_progress_free(p);
 }
 
 void raft_progress_arrange(struct raft *r)
@@ -60,14 +94,16 @@ void raft_progress_arrange(struct raft *r)
 	for (int i = 0; i < RAFT_MEMBERS_MAX; i++) {
 		old[i] = r->peers[i];
 		r->peers[i] = NULL;
+		if (r->parting[i] != NULL && raft_place(r, r->parting[i]->id) >= 0)
+			let_go(&r->parting[i]);
 	}
 	for (int i = 0; i < RAFT_MEMBERS_MAX; i++) {
 		int place = old[i] == NULL ? -1 : raft_place(r, old[i]->id);
 
 		if (place >= 0)
 			r->peers[place] = old[i];
-		else
-			raft_progress_free(old[i]);
+		else if (old[i] != NULL)
+			part(r, old[i]);
 	}
 	for (uint32_t i = 0; i < r->conf.count; i++)
 		if (r->peers[i] == NULL)

@@ -347,7 +347,8 @@ static void receive(struct raft *r, const struct raft_message *m)
 		r->drop = RAFT_DROP_ADDRESS;
 	else if (!raft_check(m))
 		r->drop = RAFT_DROP_INVALID;
-	else if (is_answer(m->type) && raft_place(r, m->from) < 0)
+	else if (is_answer(m->type) && raft_place(r, m->from) < 0 &&
+	         raft_progress_find(r, m->from) == NULL)
 		r->drop = RAFT_DROP_STALE;
 	else if (!is_vote && m->term < r->term)
 		answer_stale(r, m);

@@ -154,6 +154,7 @@ struct raft_progress {
 	uint64_t advanced;    /* when acked grew, or we tried again */
 	bool known;           /* it has said how much it has */
 	bool chunk_due;       /* send one, known or not */
+	uint64_t parts_at;    /* no member: then it is let go */
 };
 
 struct raft_round {
@@ -213,6 +214,8 @@ struct raft {
 
 	/* A leader. */
 	struct raft_progress *peers[RAFT_MEMBERS_MAX]; /* beside conf.member */
+	/* No members any more; they are sent the log for a while, so that they learn it. */
+	struct raft_progress *parting[RAFT_MEMBERS_MAX];
 	uint64_t first_index;                          /* of its own term: the no-op */
 	uint64_t uncommitted;                          /* bytes */
 	uint64_t heartbeat_at;
@@ -325,8 +328,10 @@ void raft_commit_to(struct raft *r, uint64_t index);
 struct raft_progress *raft_progress_new(struct raft *r, uint64_t id);
 void raft_progress_free(struct raft_progress *p);
 struct raft_progress *raft_progress_find(const struct raft *r, uint64_t id);
-/* One for each member of the configuration; those that are there stay. */
+/* One for each member of the configuration; those that are there stay, who left parts. */
 void raft_progress_arrange(struct raft *r);
+/* Let those go that parted long enough ago. */
+void raft_progress_tick(struct raft *r);
 void raft_progress_clear(struct raft *r);
 void raft_progress_probe(struct raft_progress *p, uint64_t next);
 void raft_progress_replicate(struct raft_progress *p, uint64_t next);

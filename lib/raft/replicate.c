@@ -67,6 +67,7 @@ void raft_leader_tick(struct raft *r)
 	r->heartbeat_at = r->now + r->cfg.heartbeat_ns;
 	raft_round_begin(r);
 	r->transfer_told = false;
+	raft_progress_tick(r);
 	for (uint32_t i = 0; i < r->conf.count; i++)
 		if (r->peers[i] != NULL && r->peers[i]->state == RAFT_SENDS_SNAPSHOT)
 			raft_snapshot_tick(r, r->peers[i]);
@@ -167,6 +168,9 @@ void raft_send_all(struct raft *r)
 	for (uint32_t i = 0; i < r->conf.count; i++)
 		if (r->peers[i] != NULL && r->peers[i]->id != r->cfg.self)
 			send_to(r, r->peers[i], context);
+	for (int i = 0; i < RAFT_MEMBERS_MAX; i++)
+		if (r->parting[i] != NULL && r->parting[i]->next > r->log.base.index)
+			send_to(r, r->parting[i], context);
 }
 
 /* ---- Answers */

@@ -55,6 +55,7 @@ static void send_message(struct raft_net *net, const struct raft_message *given)
 	if (m.type == RAFT_SNAPSHOT)
 		m.data.p = zeros;
 	net->sent[m.type]++;
+	net->newest[m.type] = m;
 	if (m.to <= net->count && !net->mute[m.type] && !net->cut[m.from][m.to])
 		queue(net, &m);
 }

@@ -67,11 +67,12 @@ struct raft_net {
 	bool mute[16];                                  /* types that are lost */
 	struct net_packet *first, **end;
 	size_t packets;
-	unsigned sent[16];           /* by type */
-	uint64_t leaders[4096];      /* by term */
-	uint64_t state[NET_LOG_MAX]; /* by index, once somebody applied it; 0: nobody */
-	uint64_t asked[NET_READS];   /* by context: the highest commit when it was asked */
-	uint64_t commit;             /* the highest of all */
+	unsigned sent[16];              /* by type */
+	struct raft_message newest[16]; /* of those; what it points to is gone */
+	uint64_t leaders[4096];         /* by term */
+	uint64_t state[NET_LOG_MAX];    /* by index, once somebody applied it; 0: nobody */
+	uint64_t asked[NET_READS];      /* by context: the highest commit when it was asked */
+	uint64_t commit;                /* the highest of all */
 	uint64_t seed;
 	struct raft_message_room room;
 };
@@ -96,6 +97,17 @@ void net_receive(struct raft_net *net, const struct raft_message *m);
 struct raft_message net_message(const struct raft_net *net, enum raft_message_type type,
                                 uint64_t from, uint64_t to, uint64_t term);
 
+/* A command at a place. */
+struct raft_entry net_entry(uint64_t index, uint64_t term);
+/* Hand an append to node 1, from a leader. */
+struct net_leader {
+	uint64_t id, term;
+};
+void net_append(struct raft_net *net, struct net_leader from, struct raft_point prev,
+                const struct raft_entry *entries, size_t n);
+
+/* A cluster that node 1 leads, in term 2; its no-op at 2 is committed. */
+struct raft_net *net_led(unsigned n, const struct raft_config *cfg);
 /* Make n a candidate at its deadline and settle; true: it leads. */
 bool net_elect(struct raft_net *net, uint64_t n);
 enum raft_status net_propose(struct raft_net *net, uint64_t n, const char *text);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "net_check.h"
+
 enum raft_status net_propose(struct raft_net *net, uint64_t n, const char *text)
 {
 	struct span data = {text, strlen(text)};
@@ -68,4 +70,29 @@ void net_isolate(struct raft_net *net, uint64_t n, bool cut)
 {
 	for (uint64_t m = 1; m <= NET_NODES_MAX; m++)
 		net->cut[n][m] = net->cut[m][n] = cut && m != n;
+}
+
+struct raft_entry net_entry(uint64_t index, uint64_t term)
+{
+	return (struct raft_entry){
+	    .index = index, .term = term, .type = RAFT_ENTRY_COMMAND, .version = 1};
+}
+
+void net_append(struct raft_net *net, struct net_leader from, struct raft_point prev,
+                const struct raft_entry *entries, size_t n)
+{
+	struct raft_message m = net_message(net, RAFT_APPEND, from.id, 1, from.term);
+
+	m.prev = prev;
+	m.entries = entries;
+	m.count = n;
+	net_receive(net, &m);
+}
+
+struct raft_net *net_led(unsigned n, const struct raft_config *cfg)
+{
+	struct raft_net *net = net_new(n, cfg);
+
+	NET_CHECK(net_elect(net, 1));
+	return net;
 }

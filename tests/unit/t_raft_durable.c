@@ -8,31 +8,6 @@
 
 #include "raft_net.h"
 
-static struct raft_net *led(unsigned n)
-{
-	struct raft_net *net = net_new(n, NULL);
-
-	assert_true(net_elect(net, 1));
-	return net;
-}
-
-static struct raft_entry entry(uint64_t index, uint64_t term)
-{
-	return (struct raft_entry){
-	    .index = index, .term = term, .type = RAFT_ENTRY_COMMAND, .version = 1};
-}
-
-static void append(struct raft_net *net, uint64_t from, uint64_t term, struct raft_point prev,
-                   struct raft_entry *e, size_t n)
-{
-	struct raft_message m = net_message(net, RAFT_APPEND, from, 1, term);
-
-	m.prev = prev;
-	m.entries = e;
-	m.count = n;
-	net_receive(net, &m);
-}
-
 /* Trap 2: raft_net aborts when a granted vote leaves too early. */
 static void a_vote_leaves_when_it_is_on_disk(void **state)
 {
@@ -66,7 +41,7 @@ static void a_vote_that_was_not_durable_is_not_given_in_a_later_term(void **stat
 	net->node[1].disk_waits = true;
 	m.prev = (struct raft_point){1, 1};
 	net_receive(net, &m);
-	append(net, 3, 3, (struct raft_point){1, 1}, NULL, 0);
+	net_append(net, (struct net_leader){3, 3}, (struct raft_point){1, 1}, NULL, 0);
 	net_sync_all(net, 1);
 	assert_int_equal(net->sent[RAFT_VOTE_REPLY], 0);
 	net_free(net);
@@ -96,7 +71,7 @@ static void a_candidate_counts_its_own_vote_when_it_is_on_disk(void **state)
 /* Trap 3, the leader's side: its entries leave at once, and it counts itself later. */
 static void a_leader_sends_before_it_has_written_and_counts_itself_after(void **state)
 {
-	struct raft_net *net = led(3);
+	struct raft_net *net = net_led(3, NULL);
 
 	(void)state;
 	net->node[1].disk_waits = net->node[3].disk_waits = true;
@@ -118,7 +93,7 @@ static void a_leader_sends_before_it_has_written_and_counts_itself_after(void **
 
 static void a_follower_acknowledges_as_its_writes_become_durable(void **state)
 {
-	struct raft_net *net = led(3);
+	struct raft_net *net = net_led(3, NULL);
 	struct raft_view v;
 
 	(void)state;
@@ -146,13 +121,13 @@ static void a_follower_acknowledges_as_its_writes_become_durable(void **state)
 static void a_late_report_does_not_vouch_for_what_replaced_the_entry(void **state)
 {
 	struct raft_net *net = net_new(3, NULL);
-	struct raft_entry old[3] = {entry(2, 2), entry(3, 2), entry(4, 2)};
-	struct raft_entry new[3] = {entry(2, 3), entry(3, 3), entry(4, 3)};
+	struct raft_entry old[3] = {net_entry(2, 2), net_entry(3, 2), net_entry(4, 2)};
+	struct raft_entry new[3] = {net_entry(2, 3), net_entry(3, 3), net_entry(4, 3)};
 
 	(void)state;
 	net->node[1].disk_waits = true;
-	append(net, 2, 2, (struct raft_point){1, 1}, old, 3);
-	append(net, 3, 3, (struct raft_point){1, 1}, new, 3);
+	net_append(net, (struct net_leader){2, 2}, (struct raft_point){1, 1}, old, 3);
+	net_append(net, (struct net_leader){3, 3}, (struct raft_point){1, 1}, new, 3);
 	assert_int_equal(net_unsynced(net, 1), 2);
 	net_sync(net, 1, 1);
 	assert_int_equal(net_view(net, 1).durable, 1);
@@ -165,7 +140,7 @@ static void a_late_report_does_not_vouch_for_what_replaced_the_entry(void **stat
 
 static void many_writes_under_way_are_told_apart_or_wait_for_each_other(void **state)
 {
-	struct raft_net *net = led(3);
+	struct raft_net *net = net_led(3, NULL);
 
 	(void)state;
 	net->node[2].disk_waits = true;
@@ -185,7 +160,7 @@ static void many_writes_under_way_are_told_apart_or_wait_for_each_other(void **s
 
 static void what_was_committed_survives_the_loss_of_all_that_was_not_synced(void **state)
 {
-	struct raft_net *net = led(3);
+	struct raft_net *net = net_led(3, NULL);
 
 	(void)state;
 	for (int i = 0; i < 20; i++) {
@@ -205,7 +180,7 @@ static void what_was_committed_survives_the_loss_of_all_that_was_not_synced(void
 /* Trap 16. */
 static void a_leader_whose_disk_hangs_hands_over(void **state)
 {
-	struct raft_net *net = led(3);
+	struct raft_net *net = net_led(3, NULL);
 
 	(void)state;
 	net->node[1].disk_waits = true;
@@ -226,7 +201,7 @@ static void a_leader_whose_disk_hangs_hands_over(void **state)
 
 static void a_node_whose_disk_hangs_promises_no_vote(void **state)
 {
-	struct raft_net *net = led(3);
+	struct raft_net *net = net_led(3, NULL);
 	struct raft_message m = net_message(net, RAFT_PREVOTE, 3, 2, 3);
 
 	(void)state;

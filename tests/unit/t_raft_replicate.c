@@ -10,39 +10,9 @@
 
 #include "raft_net.h"
 
-static struct raft_net *led(unsigned n, const struct raft_config *cfg)
-{
-	struct raft_net *net = net_new(n, cfg);
-
-	assert_true(net_elect(net, 1));
-	return net;
-}
-
-static struct raft_entry entry(uint64_t index, uint64_t term)
-{
-	return (struct raft_entry){.index = index,
-	                           .term = term,
-	                           .clock_ns = 1,
-	                           .type = RAFT_ENTRY_COMMAND,
-	                           .version = 1,
-	                           .data = {"x", 1}};
-}
-
-/* An append from node 2, which leads `term`, to node 1. */
-static void append(struct raft_net *net, uint64_t term, struct raft_point prev,
-                   const struct raft_entry *entries, size_t n)
-{
-	struct raft_message m = net_message(net, RAFT_APPEND, 2, 1, term);
-
-	m.prev = prev;
-	m.entries = entries;
-	m.count = n;
-	net_receive(net, &m);
-}
-
 static void what_is_proposed_is_committed_on_all(void **state)
 {
-	struct raft_net *net = led(3, NULL);
+	struct raft_net *net = net_led(3, NULL);
 
 	(void)state;
 	for (int i = 0; i < 10; i++)
@@ -57,7 +27,7 @@ static void what_is_proposed_is_committed_on_all(void **state)
 static void appends_follow_each_other_without_waiting(void **state)
 {
 	const struct raft_config cfg = {.inflight = 4};
-	struct raft_net *net = led(3, &cfg);
+	struct raft_net *net = net_led(3, &cfg);
 	struct raft_view v;
 
 	(void)state;
@@ -78,7 +48,7 @@ static void appends_follow_each_other_without_waiting(void **state)
 /* Trap 1, figure 8 of the paper. */
 static void an_entry_of_an_old_term_is_not_committed_by_counting(void **state)
 {
-	struct raft_net *net = led(3, NULL);
+	struct raft_net *net = net_led(3, NULL);
 	struct raft_message ack;
 
 	(void)state;
@@ -104,13 +74,13 @@ static void an_entry_of_an_old_term_is_not_committed_by_counting(void **state)
 static void a_late_short_append_cuts_nothing(void **state)
 {
 	struct raft_net *net = net_new(3, NULL);
-	struct raft_entry e[3] = {entry(2, 2), entry(3, 2), entry(4, 2)};
+	struct raft_entry e[3] = {net_entry(2, 2), net_entry(3, 2), net_entry(4, 2)};
 
 	(void)state;
-	append(net, 2, (struct raft_point){1, 1}, e, 3);
+	net_append(net, (struct net_leader){2, 2}, (struct raft_point){1, 1}, e, 3);
 	assert_int_equal(net_view(net, 1).last.index, 4);
-	append(net, 2, (struct raft_point){1, 1}, e, 1);
-	append(net, 2, (struct raft_point){1, 1}, NULL, 0);
+	net_append(net, (struct net_leader){2, 2}, (struct raft_point){1, 1}, e, 1);
+	net_append(net, (struct net_leader){2, 2}, (struct raft_point){1, 1}, NULL, 0);
 	assert_int_equal(net_view(net, 1).last.index, 4);
 	assert_int_equal(net->node[1].truncates, 0);
 	net_free(net);
@@ -119,12 +89,12 @@ static void a_late_short_append_cuts_nothing(void **state)
 static void a_conflict_cuts_from_where_the_terms_differ(void **state)
 {
 	struct raft_net *net = net_new(3, NULL);
-	struct raft_entry old[3] = {entry(2, 2), entry(3, 2), entry(4, 2)};
-	struct raft_entry new[2] = {entry(2, 2), entry(3, 3)};
+	struct raft_entry old[3] = {net_entry(2, 2), net_entry(3, 2), net_entry(4, 2)};
+	struct raft_entry new[2] = {net_entry(2, 2), net_entry(3, 3)};
 
 	(void)state;
-	append(net, 2, (struct raft_point){1, 1}, old, 3);
-	append(net, 3, (struct raft_point){1, 1}, new, 2);
+	net_append(net, (struct net_leader){2, 2}, (struct raft_point){1, 1}, old, 3);
+	net_append(net, (struct net_leader){2, 3}, (struct raft_point){1, 1}, new, 2);
 	assert_int_equal(net_view(net, 1).last.index, 3);
 	assert_int_equal(net_view(net, 1).last.term, 3);
 	assert_int_equal(raft_term_at(net->node[1].raft, 2), 2);
@@ -137,11 +107,11 @@ static void a_conflict_cuts_from_where_the_terms_differ(void **state)
 static void nothing_is_committed_beyond_what_was_verified(void **state)
 {
 	struct raft_net *net = net_new(3, NULL);
-	struct raft_entry old[3] = {entry(2, 2), entry(3, 2), entry(4, 2)};
+	struct raft_entry old[3] = {net_entry(2, 2), net_entry(3, 2), net_entry(4, 2)};
 	struct raft_message m;
 
 	(void)state;
-	append(net, 2, (struct raft_point){1, 1}, old, 3);
+	net_append(net, (struct net_leader){2, 2}, (struct raft_point){1, 1}, old, 3);
 	m = net_message(net, RAFT_APPEND, 2, 1, 3);
 	m.prev = (struct raft_point){2, 2};
 	m.commit = 4; /* of the new leader's log, where 3 and 4 may be others */
@@ -153,7 +123,7 @@ static void nothing_is_committed_beyond_what_was_verified(void **state)
 /* Trap 6. */
 static void an_append_from_before_the_commit_is_answered_with_the_commit(void **state)
 {
-	struct raft_net *net = led(3, NULL);
+	struct raft_net *net = net_led(3, NULL);
 	struct raft_message m;
 	unsigned sent;
 
@@ -174,8 +144,8 @@ static void an_append_from_before_the_commit_is_answered_with_the_commit(void **
 
 static void a_leader_that_contradicts_what_is_committed_ends_the_node(void **state)
 {
-	struct raft_net *net = led(3, NULL);
-	struct raft_entry e = entry(2, 3);
+	struct raft_net *net = net_led(3, NULL);
+	struct raft_entry e = net_entry(2, 3);
 	struct raft_message m = net_message(net, RAFT_APPEND, 2, 3, 3);
 
 	(void)state;
@@ -200,8 +170,8 @@ static void the_way_back_over_a_conflict_skips_terms(void **state)
 	(void)state;
 	/* Node 1 has ten entries of term 2 and ten of term 3 that nobody else has. */
 	for (int i = 0; i < 20; i++)
-		mine[i] = entry(2 + i, i < 10 ? 2 : 3);
-	append(net, 3, (struct raft_point){1, 1}, mine, 20);
+		mine[i] = net_entry(2 + i, i < 10 ? 2 : 3);
+	net_append(net, (struct net_leader){2, 3}, (struct raft_point){1, 1}, mine, 20);
 	net_isolate(net, 1, true);
 	for (uint64_t n = 2; n <= 3; n++) {
 		struct raft_message m = net_message(net, RAFT_APPEND_REPLY, 1, n, 5);
@@ -225,7 +195,7 @@ static void the_way_back_over_a_conflict_skips_terms(void **state)
 
 static void what_was_lost_is_sent_again(void **state)
 {
-	struct raft_net *net = led(3, NULL);
+	struct raft_net *net = net_led(3, NULL);
 
 	(void)state;
 	net->mute[RAFT_APPEND] = true;
