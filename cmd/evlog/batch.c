@@ -14,7 +14,7 @@ static int wait_for(struct consumer *c, struct coproc *child)
 		r = coproc_wait(child, deadline, &e);
 	while (r == COPROC_SIGNAL && !consume_take_signals(c));
 	if (r == COPROC_FAILED)
-		return consume_fail(&e);
+		return fail_soft(&e);
 	return r == COPROC_READY ? CONSUME_ON : consume_stop(c, child, r);
 }
 
@@ -31,7 +31,7 @@ static int run_command(struct consumer *c, const struct feed_batch *b, struct en
 	struct err e;
 
 	if (environ_make(v, c->s, b, &e) < 0)
-		return consume_fail(&e);
+		return fail_soft(&e);
 	spec.env = v->v;
 	if (coproc_start(child, &spec, &e) < 0) {
 		tool_warn("%s", e.msg);

@@ -100,17 +100,11 @@ static void check_options(struct consumer *c)
 
 /* ---- What both modes do. */
 
-int consume_fail(const struct err *e)
-{
-	tool_warn("%s", e->msg);
-	return status_of(e);
-}
-
 static int told(struct consumer *c)
 {
 	struct err e;
 
-	return status_end(&c->status, &e) < 0 ? consume_fail(&e) : CONSUME_ON;
+	return status_end(&c->status, &e) < 0 ? fail_soft(&e) : CONSUME_ON;
 }
 
 int consume_announce(struct consumer *c, const struct feed_batch *b)
@@ -128,7 +122,7 @@ int consume_save(struct consumer *c)
 	struct err e;
 
 	if (cursor_save(c->cursor, clock_wall_ns(), &e) < 0)
-		return consume_fail(&e);
+		return fail_soft(&e);
 	c->saved_ns = clock_mono_ns();
 	return CONSUME_ON;
 }
@@ -181,7 +175,7 @@ int consume_stop(struct consumer *c, struct coproc *child, enum coproc_result wh
 	struct err e;
 
 	if (coproc_stop(child, &e) < 0)
-		return consume_fail(&e);
+		return fail_soft(&e);
 	if (why == COPROC_SIGNAL)
 		return TOOL_SIGNAL + c->signal;
 	tool_warn("'%s' was stopped: it has had a batch for longer than --timeout", c->command[0]);
@@ -213,7 +207,7 @@ static int park(struct consumer *c, const struct feed_batch *b, const char *reas
 	int status;
 
 	if (park_events(c->s, &p, b, 0, b->count, &e) < 0)
-		return consume_fail(&e);
+		return fail_soft(&e);
 	status_begin(&c->status, "parked");
 	status_seq(&c->status, "first", b->events[0].seq);
 	status_seq(&c->status, "last", b->events[b->count - 1].seq);
@@ -230,7 +224,7 @@ static int pause_ns(struct consumer *c, int64_t delay_ns)
 
 	/* Nor does one that has come already wait for another try. */
 	if (c->signal == 0 && wait_readable(c->sig.fd, deadline, &e) < 0)
-		return consume_fail(&e);
+		return fail_soft(&e);
 	consume_take_signals(c);
 	return c->signal != 0 ? TOOL_SIGNAL + c->signal : CONSUME_ON;
 }
@@ -246,7 +240,7 @@ static int retry(struct consumer *c, const struct answer *a)
 
 	bytes = rand_pool_take(&c->pool, sizeof(random), &e);
 	if (bytes == NULL)
-		return consume_fail(&e);
+		return fail_soft(&e);
 	memcpy(&random, bytes, sizeof(random));
 	delay = backoff_delay_ns(&pauses, state->tries, random);
 	status = consume_save(c);
@@ -309,7 +303,7 @@ int consume_idle(struct consumer *c, enum feed_result r, const struct err *e)
 
 	/* A batch that could not be made holds events that were read and not given. */
 	if (r == FEED_FAILED)
-		return consume_fail(e);
+		return fail_soft(e);
 	status = now ? catch_up(c) : CONSUME_ON;
 	if (status != CONSUME_ON)
 		return status;
@@ -360,7 +354,7 @@ static int end(struct consumer *c, int status)
 	status_u64(&c->status, "status", (uint64_t)status);
 	status_seq(&c->status, "last", cursor_state(c->cursor)->sequence);
 	if (status_end(&c->status, &e) < 0 && status == TOOL_OK)
-		status = consume_fail(&e);
+		status = fail_soft(&e);
 	status_done(&c->status);
 	feed_close(c->feed);
 	cursor_close(c->cursor);

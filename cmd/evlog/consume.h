@@ -49,9 +49,6 @@ struct answer {
 /* The verdict that an exit status is. */
 void answer_by_status(struct answer *a, int status);
 
-/* Print an error, and the status for it. */
-int consume_fail(const struct err *e);
-
 /* A batch is about to go out. */
 int consume_announce(struct consumer *c, const struct feed_batch *b);
 

@@ -172,6 +172,7 @@ int query_run(struct opts *o);
 /* The exit status for an error, and the end of the program with it. */
 int status_of(const struct err *e);
 _Noreturn void fail(const struct err *e);
+int fail_soft(const struct err *e); /* the same status, for one that has to clean up first */
 
 /* realloc() of an array that ends the program when memory is short. */
 void *grow(void *array, size_t count, size_t size);

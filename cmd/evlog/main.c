@@ -129,6 +129,12 @@ int status_of(const struct err *e)
 	}
 }
 
+int fail_soft(const struct err *e)
+{
+	tool_warn("%s", e->msg);
+	return status_of(e);
+}
+
 void fail(const struct err *e)
 {
 	tool_die(status_of(e), e);

@@ -123,7 +123,7 @@ static int ask_sqlite(struct question *q, bool want)
 	coproc_send(&q->helper.child, b.data, b.len);
 	buf_done(&b);
 	if (helper_answer(&q->helper, &d, &status, WAIT_FOREVER, &e) != COPROC_READY)
-		return project_fail(&e);
+		return fail_soft(&e);
 	if (status == PROJECT_ON)
 		status = helper_get_mark(&d, &q->mark);
 	row = json_find(&d, "row");
@@ -142,7 +142,7 @@ static int find_table(struct question *q)
 	int status = PROJECT_ON;
 
 	if (rowdir_tables(q->path, &names, &e) < 0)
-		return project_fail(&e);
+		return fail_soft(&e);
 	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1, n++)
 		buf_printf(&list, "%s%s", n > 0 ? ", " : "", names.data + at);
 	buf_add_char(&list, '\0');
@@ -179,7 +179,7 @@ static int read_file_row(struct question *q)
 	}
 	if (buf_ok(&path, &e) < 0 ||
 	    rowdir_read_row(q->path, (struct span){path.data, path.len}, &q->row, &e) < 0)
-		status = project_fail(&e);
+		status = fail_soft(&e);
 	buf_done(&path);
 	return status;
 }
@@ -192,7 +192,7 @@ static int ask_file(struct question *q, bool want)
 	int r = rowdir_read_mark(q->path, &owner, &q->mark, &in_files, &e);
 
 	if (r < 0)
-		return project_fail(&e);
+		return fail_soft(&e);
 	if (r == 0)
 		q->mark = (struct mark){.sequence = 0};
 	/* Who only waits looks into the files by himself, later. */
@@ -214,7 +214,7 @@ static int ask_cursor(struct question *q)
 		return TOOL_CONFIG;
 	}
 	if (cursor_read(q->s, &id, &state, &e) < 0)
-		return project_fail(&e);
+		return fail_soft(&e);
 	q->mark.sequence = state.sequence;
 	return PROJECT_ON;
 }

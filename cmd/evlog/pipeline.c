@@ -96,7 +96,7 @@ static int park(struct project *p, struct round *r, size_t *parked)
 		if (ev->why == NULL || ev->parked)
 			continue;
 		if (park_events(p->s, &how, &r->batch, i, 1, &e) < 0)
-			return project_fail(&e);
+			return fail_soft(&e);
 		complain(p, r, i);
 		ev->parked = true;
 		++*parked;
@@ -293,7 +293,7 @@ static int read_on(struct project *p, struct pipeline *l, struct round **ret)
 		l->status = STATUS_DAMAGED;
 		return PROJECT_ON;
 	default:
-		return project_fail(&e);
+		return fail_soft(&e);
 	}
 }
 

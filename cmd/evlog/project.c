@@ -154,12 +154,6 @@ static void take_options(struct project *p, struct opts *o)
 
 /* ---- What all parts need. */
 
-int project_fail(const struct err *e)
-{
-	tool_warn("%s", e->msg);
-	return status_of(e);
-}
-
 bool project_take_signals(struct project *p)
 {
 	struct sig_got got;
@@ -222,7 +216,7 @@ int project_save_cursor(struct project *p)
 	memcpy(state->program, p->mark.program, sizeof(state->program));
 	memcpy(state->selector, p->mark.selector, sizeof(state->selector));
 	if (cursor_save(p->cursor, clock_wall_ns(), &e) < 0)
-		return project_fail(&e);
+		return fail_soft(&e);
 	p->saved_ns = clock_mono_ns();
 	return PROJECT_ON;
 }
@@ -231,7 +225,7 @@ int project_told(struct project *p)
 {
 	struct err e;
 
-	return status_end(&p->status, &e) < 0 ? project_fail(&e) : PROJECT_ON;
+	return status_end(&p->status, &e) < 0 ? fail_soft(&e) : PROJECT_ON;
 }
 
 int project_follow(struct project *p)
@@ -283,7 +277,7 @@ int project_settle(struct project *p)
 		return status;
 	put_target(p, &target);
 	if (modelref_save(p->s, p->name, target.data, &e) < 0)
-		status = project_fail(&e);
+		status = fail_soft(&e);
 	buf_done(&target);
 	p->settled = p->settled || status == PROJECT_ON;
 	return status;
@@ -341,7 +335,7 @@ static int check_place(const struct project *p)
 	int r = modelref_read(p->s, p->name, &old, &e);
 
 	if (r < 0)
-		return project_fail(&e);
+		return fail_soft(&e);
 	put_target(p, &now);
 	if (r > 0 && strcmp(old.data, now.data) != 0 &&
 	    (p->kind != TARGET_CMD || strncmp(old.data, "cmd:", 4) != 0)) {

@@ -148,9 +148,6 @@ int project_save_cursor(struct project *p);
 int project_follow(struct project *p);
 int project_settle(struct project *p);
 
-/* Print an error, and the status for it. */
-int project_fail(const struct err *e);
-
 /*
  * What a wait for a child has come to: PROJECT_ON to go on (wait again after COPROC_SIGNAL), or
  * the status that ends the projection: a second signal, the time limit.  `who` is the child.

@@ -69,7 +69,7 @@ static int misbehaves(struct stream *st, const char *what)
 
 	tool_warn("'%s' %s", st->c->command[0], what);
 	if (coproc_stop(&st->child, &e) < 0)
-		return consume_fail(&e);
+		return fail_soft(&e);
 	st->runs = false;
 	return TOOL_OSERR;
 }
@@ -88,7 +88,7 @@ static int wait_for_end(struct stream *st, int64_t deadline_ns, int *ret_code)
 		r = coproc_wait(&st->child, deadline_ns, &e);
 	while (r == COPROC_SIGNAL && !consume_take_signals(c));
 	if (r == COPROC_FAILED)
-		return consume_fail(&e);
+		return fail_soft(&e);
 	if (r == COPROC_TIMEOUT && deadline_ns != WAIT_FOREVER)
 		return misbehaves(st, "has closed descriptor 3 and goes on");
 	if (r != COPROC_READY)
@@ -160,7 +160,7 @@ static int take_answer(struct stream *st, int64_t deadline_ns, struct answer *a)
 		return take_end(st, deadline_ns, a);
 	case COPROC_FAILED:
 		return e.code == EMSGSIZE ? misbehaves(st, "answered a line that has no end")
-		                          : consume_fail(&e);
+		                          : fail_soft(&e);
 	default:
 		st->runs = false;
 		return consume_stop(c, &st->child, r);
@@ -182,7 +182,7 @@ static int look_after(struct stream *st)
 	if (r == COPROC_READY)
 		return misbehaves(st, "answered what nobody has asked");
 	if (r == COPROC_FAILED)
-		return consume_fail(&e);
+		return fail_soft(&e);
 	if (r != COPROC_END)
 		return CONSUME_ON;
 	status = wait_for_end(st, clock_mono_ns() + GRACE_NS, &code);
@@ -211,7 +211,7 @@ static int save_last(struct stream *st, bool render)
 
 	st->unsaved = false;
 	if (saves && cursor_write(c->cursor, clock_wall_ns(), &e) < 0)
-		return consume_fail(&e);
+		return fail_soft(&e);
 	if (saves && st->saver != NULL)
 		aside_begin(st->saver);
 	if (render && st->ahead == FEED_END)
@@ -220,7 +220,7 @@ static int save_last(struct stream *st, bool render)
 		return CONSUME_ON;
 	r = st->saver != NULL ? aside_wait(st->saver, &e) : cursor_sync(c->cursor, &e);
 	if (r < 0)
-		return consume_fail(&e);
+		return fail_soft(&e);
 	c->saved_ns = clock_mono_ns();
 	return consume_tell(c);
 }
@@ -236,7 +236,7 @@ static int send_batch(struct stream *st)
 	coproc_send(&st->child, b->text.data, b->text.len);
 	coproc_send(&st->child, "\n", 1);
 	if (coproc_flush(&st->child, AT_ONCE, &e) == COPROC_FAILED)
-		return consume_fail(&e);
+		return fail_soft(&e);
 	return save_last(st, true);
 }
 
@@ -345,7 +345,7 @@ static int end(struct stream *st, int status)
 	if (st->runs && !st->asked)
 		return end_child(st, status);
 	if (st->runs && coproc_stop(&st->child, &e) < 0)
-		return consume_fail(&e);
+		return fail_soft(&e);
 	return status;
 }
 

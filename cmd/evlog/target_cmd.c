@@ -121,7 +121,7 @@ static int run_once(struct project *p, const struct change *c, int *ret_code)
 	int status;
 
 	if (environ_make(&own->env, p->s, c->batch, &e) < 0)
-		return project_fail(&e);
+		return fail_soft(&e);
 	if (coproc_start(&child, &spec, &e) < 0) {
 		tool_warn("%s", e.msg);
 		return proc_status_of(&e);
@@ -155,7 +155,7 @@ static int end(struct project *p, const struct change *c, bool *ret_poison)
 
 	*ret_poison = !put_all(own, c);
 	if (buf_ok(&own->lines, &e) < 0)
-		return project_fail(&e);
+		return fail_soft(&e);
 	if (*ret_poison || own->lines.len == 0)
 		return PROJECT_ON;
 	for (uint32_t tries = 1;; tries++) {

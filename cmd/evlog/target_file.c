@@ -125,7 +125,7 @@ static int open_dir(struct project *p, const char *path, bool building)
 
 	umask(mask);
 	own->d = rowdir_open(path, &cfg, &p->mark, &e);
-	return own->d == NULL ? project_fail(&e) : PROJECT_ON;
+	return own->d == NULL ? fail_soft(&e) : PROJECT_ON;
 }
 
 static int open_target(struct project *p)
@@ -145,7 +145,7 @@ static int open_target(struct project *p)
 	buf_printf(&name, "%s.rebuild-%d", p->path.data, (int)getpid());
 	buf_add_char(&name, '\0');
 	if (buf_ok(&name, &e) < 0)
-		return project_fail(&e);
+		return fail_soft(&e);
 	own->built = name.data;
 	return open_dir(p, own->built, true);
 }
@@ -155,8 +155,7 @@ static int accept_program(struct project *p)
 	struct own *own = p->own;
 	struct err e;
 
-	return rowdir_apply(own->d, NULL, 0, false, &p->mark, &e) < 0 ? project_fail(&e)
-	                                                              : PROJECT_ON;
+	return rowdir_apply(own->d, NULL, 0, false, &p->mark, &e) < 0 ? fail_soft(&e) : PROJECT_ON;
 }
 
 static int begin(struct project *p, const struct change *c)
@@ -203,7 +202,7 @@ static int end(struct project *p, const struct change *c, bool *ret_poison)
 			free(own->events[i].why);
 		}
 	*ret_poison = r > 0;
-	return r < 0 ? project_fail(&e) : PROJECT_ON;
+	return r < 0 ? fail_soft(&e) : PROJECT_ON;
 }
 
 /* ---- The new model in the place of the old one. */
@@ -248,7 +247,7 @@ static int publish(struct project *p)
 	rowdir_close(own->d);
 	own->d = NULL;
 	if (r < 0)
-		return project_fail(&e);
+		return fail_soft(&e);
 	dir = open_parent(p->path.data, &live);
 	r = -1;
 	if (dir < 0 || sync_all(own->built) < 0 || exchange(dir, built, live) < 0 || fsync(dir) < 0)
@@ -260,7 +259,7 @@ static int publish(struct project *p)
 	if (dir >= 0)
 		close(dir);
 	if (r < 0)
-		return project_fail(&e);
+		return fail_soft(&e);
 	free(own->built);
 	own->built = NULL;
 	return open_dir(p, p->path.data, false);

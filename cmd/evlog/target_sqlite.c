@@ -129,7 +129,7 @@ static int send(struct project *p, struct buf *b)
 
 	buf_add_char(b, '\n');
 	if (buf_ok(b, &e) < 0)
-		return project_fail(&e);
+		return fail_soft(&e);
 	coproc_send(&own->helper.child, b->data, b->len);
 	return PROJECT_ON;
 }
@@ -257,7 +257,7 @@ static int begin(struct project *p, const struct change *c)
 	}
 	if (send(p, b) != PROJECT_ON)
 		return TOOL_OSERR;
-	return coproc_flush(&own->helper.child, 0, &e) == COPROC_FAILED ? project_fail(&e)
+	return coproc_flush(&own->helper.child, 0, &e) == COPROC_FAILED ? fail_soft(&e)
 	                                                                : PROJECT_ON;
 }
 
@@ -287,7 +287,7 @@ static int take_reason(const struct change *c, struct span line)
 	buf_add(&why, line.p + TEXT_U64_LEN + 1, line.len - TEXT_U64_LEN - 1);
 	buf_add_char(&why, '\0');
 	if (buf_ok(&why, &e) < 0)
-		return project_fail(&e);
+		return fail_soft(&e);
 	mapped_blame(c->events, i, why.data);
 	buf_done(&why);
 	return PROJECT_ON;
