@@ -46,9 +46,23 @@ static void compact(struct raft *r)
 	r->compacted = upto;
 }
 
+/* Begin with the newest snapshot where this point's was being sent. */
+static void resend(struct raft *r, struct raft_point point)
+{
+	for (int i = 0; i < RAFT_MEMBERS_MAX; i++) {
+		struct raft_progress *p = r->peers[i];
+
+		if (p != NULL && p->state == RAFT_SENDS_SNAPSHOT &&
+		    is_point(p->snapshot.point, point))
+			raft_progress_snapshot(r, p);
+	}
+}
+
 void raft_snapshot_taken(struct raft *r, const struct raft_snapshot *s)
 {
-	if (s->point.index <= r->snapshot.point.index)
+	const struct raft_point before = r->snapshot.point;
+
+	if (s->point.index <= before.index)
 		return;
 	if (s->point.index > r->commit || !raft_log_has(&r->log, s->point)) {
 		raft_fail(r, EINVAL, "a snapshot of index %llu, which is not committed",
@@ -56,6 +70,8 @@ void raft_snapshot_taken(struct raft *r, const struct raft_snapshot *s)
 		return;
 	}
 	r->snapshot = *s;
+	if (r->snapshot_lost)
+		resend(r, before);
 	r->snapshot_lost = false;
 	if (r->disk.index < s->point.index)
 		r->disk.index = s->point.index;
@@ -240,13 +256,7 @@ void raft_snapshot_lost(struct raft *r, struct raft_point point)
 		forget_incoming(r);
 	if (is_point(r->snapshot.point, point))
 		r->snapshot_lost = true;
-	for (int i = 0; i < RAFT_MEMBERS_MAX; i++) {
-		struct raft_progress *p = r->peers[i];
-
-		if (p != NULL && p->state == RAFT_SENDS_SNAPSHOT &&
-		    is_point(p->snapshot.point, point))
-			raft_progress_snapshot(r, p);
-	}
+	resend(r, point);
 }
 
 /*

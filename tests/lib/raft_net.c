@@ -253,8 +253,10 @@ void net_step(struct raft_net *net, uint64_t n, struct raft_event event)
 		net_crash(net, n);
 		return;
 	}
-	node->status = out.status;
-	node->first = out.first;
+	if (event.type >= RAFT_PROPOSE && event.type <= RAFT_TRANSFER) {
+		node->status = out.status;
+		node->first = out.first;
+	}
 	node->drop = out.drop;
 	node->compacted = out.compacted != 0 ? out.compacted : node->compacted;
 	if (out.why != NULL)
