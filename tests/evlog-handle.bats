@@ -577,8 +577,8 @@ turns() {
 	echo '{"type":"T"}'
 	wait
 	END
-	run -124 --separate-stderr handle a --timeout 300ms --status-fd 3 -- ./hangs 3>status
-	[ "$stderr" = "evlog: './hangs' took longer than 300 ms; nothing was written" ]
+	run -124 --separate-stderr handle a --timeout 2s --status-fd 3 -- ./hangs 3>status
+	[ "$stderr" = "evlog: './hangs' took longer than 2000 ms; nothing was written" ]
 	[ "$(cat status)" = '{"event":"decided","try":1,"status":124}' ]
 	while read -r pid; do
 		run kill -0 "$pid"

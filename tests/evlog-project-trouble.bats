@@ -487,7 +487,7 @@ release_db() {
 	run -127 evlog project d -j c.jq --into 'cmd:no-such-command'
 	run -0 evlog project d -j c.jq --into cmd:cat
 	[ "${#lines[@]}" -eq 5 ]
-	run -124 --separate-stderr evlog project e -j c.jq --into 'cmd:sleep 60' --timeout 200ms
+	run -124 --separate-stderr evlog project e -j c.jq --into 'cmd:sleep 60' --timeout 2s
 	[[ $stderr == *"the command needs longer than --timeout"* ]]
 }
 

@@ -229,4 +229,5 @@ void walk_done(struct walk *w)
 	if (w->mapped > 0)
 		munmap((void *)(uintptr_t)w->p, w->mapped);
 	free(w->at);
+	w->at = NULL;
 }
