@@ -16,7 +16,7 @@ struct span {
 
 static inline bool span_is(struct span a, struct span b)
 {
-	return a.len == b.len && __builtin_memcmp(a.p, b.p, a.len) == 0;
+	return a.len == b.len && (a.len == 0 || __builtin_memcmp(a.p, b.p, a.len) == 0);
 }
 
 #endif

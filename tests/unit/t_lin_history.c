@@ -243,6 +243,32 @@ static void keys_and_values_are_bytes(void **state)
 	buf_done(&why);
 }
 
+/* jq 1.6 and every reader with doubles would make one number of these two. */
+static void numbers_beyond_2_53_keep_their_digits(void **state)
+{
+	static const char text[] =
+	    "{\"c\":1,\"op\":\"put\",\"k\":\"x\",\"in\":9007199254740993,\"out\":true,"
+	    "\"v\":\"9007199254740993\",\"t0\":9007199254740992,\"t1\":9007199254740993}\n"
+	    "{\"c\":1,\"op\":\"get\",\"k\":\"x\",\"out\":\"9007199254740992\","
+	    "\"t0\":9007199254740994,\"t1\":9007199254740995}\n";
+	struct buf why = {0}, line = {0};
+	struct history h;
+	uint64_t steps = 0;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(history_read(&h, text, sizeof(text) - 1, &e), 0);
+	assert_int_equal(check(&h, &why, &steps), LIN_BAD);
+	history_put_op(&line, NULL, (struct span){"x", 1}, &h.ops[0]);
+	buf_add_char(&line, '\0');
+	assert_non_null(strstr(line.data, "\"v\":\"9007199254740993\""));
+	assert_non_null(strstr(line.data, "\"t1\":\"9007199254740993\""));
+	assert_non_null(strstr(line.data, "\"t0\":9007199254740992"));
+	history_done(&h);
+	buf_done(&why);
+	buf_done(&line);
+}
+
 static void a_failure_can_be_read(void **state)
 {
 	static const char want[] =
@@ -292,6 +318,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(what_is_no_history_is_refused_with_its_line),
 	    cmocka_unit_test(a_line_has_a_limit),
 	    cmocka_unit_test(keys_and_values_are_bytes),
+	    cmocka_unit_test(numbers_beyond_2_53_keep_their_digits),
 	    cmocka_unit_test(a_failure_can_be_read),
 	};
 
