@@ -1,5 +1,5 @@
 /*
- * record: the bytes of a log's segments (raft-format(5), version 1).
+ * record: the bytes of a log's segments (raftd-format(5), version 1).
  *
  * Pure: no I/O and no clock.  A segment is a head of WAL_HEAD_LEN bytes, records one behind the
  * other, each at a multiple of 8 bytes, and zeros.  Numbers are little-endian.  A record:

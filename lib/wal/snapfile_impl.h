@@ -1,5 +1,5 @@
 /*
- * snapfile_impl: the bytes of a snapshot's file (raft-format(5), version 1), for lib/wal alone.
+ * snapfile_impl: the bytes of a snapshot's file (raftd-format(5), version 1), for lib/wal alone.
  *
  *	off len  field
  *	  0   8  "shoalsnp"            32   8  index

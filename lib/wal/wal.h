@@ -19,7 +19,7 @@
  * wal_append, wal_truncate, wal_reset) and wal_durable().
  *
  * All of the disk is seen through a struct io, reading too, so the directory may be in the memory
- * of a simulator.  The format is raft-format(5); record.h has its records.
+ * of a simulator.  The format is raftd-format(5); record.h has its records.
  *
  * What is promised
  *

@@ -88,6 +88,34 @@ static void what_is_foreign_newer_or_absent_is_told(void **state)
 	close(fd);
 }
 
+static void a_head_out_of_bounds_is_damage(void **state)
+{
+	static const struct {
+		size_t at;
+		uint64_t value;
+	} cases[] = {{20, SNAPFILE_CONF_MAX + 1}, {56, SNAPFILE_SIZE_MAX + 1}, {56, 0}, {40, 99}};
+	char name[SNAPFILE_NAME_MAX];
+	char head[SNAPFILE_HEAD];
+
+	snap_setup(state);
+	snapfile_name(name, snap.meta.at, SNAPFILE_END);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int fd;
+
+		snap_make(snap.meta.at, 100);
+		fd = openat(snap.place.dir, name, O_RDWR | O_CLOEXEC);
+		assert_int_equal(pread(fd, head, sizeof(head), 0), sizeof(head));
+		if (cases[i].at == 20)
+			le_put32(head + 20, (uint32_t)cases[i].value);
+		else
+			le_put64(head + cases[i].at, cases[i].value);
+		le_put32(head + 16, crc32c(0, head + 20, sizeof(head) - 20));
+		assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
+		assert_int_equal(open_code(snap.meta.at), EBADMSG);
+		close(fd);
+	}
+}
+
 static int one_life(bool own)
 {
 	struct snapfile_writer *s = own ? snapfile_begin(&snap.place, &snap.meta, &snap.e)
@@ -198,6 +226,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(each_flipped_bit_is_found),
 	    TEST(what_is_foreign_newer_or_absent_is_told),
+	    TEST(a_head_out_of_bounds_is_damage),
 	    TEST(a_failure_anywhere_leaves_no_false_snapshot),
 	    TEST(a_full_disk_ends_the_writer_and_a_sync_that_failed_the_part),
 	    TEST(a_short_write_is_completed_and_a_read_error_is_told),

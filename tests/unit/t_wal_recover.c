@@ -329,24 +329,34 @@ static void a_sound_record_of_a_newer_kind_is_refused(void **state)
 	log_end();
 }
 
+/* Make one field of a head another one. */
+static void change_head(struct wal_head *h, int field)
+{
+	uint64_t *const fields[] = {&h->term, &h->vote, &h->last.index, &h->last.term, &h->seq};
+
+	if (field < 5)
+		(*fields[field])++;
+	else if (field == 5)
+		h->prev++;
+	else
+		h->salt++;
+}
+
 static void a_head_that_contradicts_the_segment_before_it_is_refused(void **state)
 {
 	struct wal_head h;
 	struct buf b;
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 7; i++) {
 		log_begin(state);
 		log_fill_segments(2);
 		b = log_read_all(TWO);
 		assert_int_equal(wal_head_get(b.data, b.len, &h), WAL_HEAD_OK);
-		if (i == 0)
-			h.vote++;
-		else
-			h.prev++;
+		change_head(&h, i);
 		wal_head_put(b.data, &h);
 		log_write_at(TWO, b.data, WAL_HEAD_LEN, 0);
 		buf_done(&b);
-		log_refused(WAL_DAMAGED, i == 0 ? "contradicts" : "does not go on", TWO);
+		log_refused(WAL_DAMAGED, i < 4 ? "contradicts" : "does not go on", TWO);
 		log_end();
 		assert_int_equal(unlinkat(wl.cfg.dir, ONE, 0), 0);
 		assert_int_equal(unlinkat(wl.cfg.dir, TWO, 0), 0);
