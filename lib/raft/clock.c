@@ -1,10 +1,16 @@
 /*
  * raft/clock: nanoseconds that pass only while there is a leader (LogCabin's ClusterClock).
  *
- * A leader goes on from the largest value it knows; the others know what entries and heartbeats
- * tell them.  Along the log it does not go back: a leader has learnt the stamps of all entries
- * before its own.  Time in which a leader heard of no quorum does not count beyond an election
- * timeout: a leader that was stopped, with its machine or alone, lets no session expire by that.
+ * A leader goes on from the clock of the newest leader it has heard; the others know what entries
+ * and heartbeats tell them.  The newest, not the largest: a leader that was cut off or slept goes
+ * on for a while beside its successor, and ahead of it.  Would its clock count later, everything
+ * that the successor stamped in between would be older at once, and a session that was just renewed
+ * might expire.  A leader in between that has committed anything was heard by all who can lead
+ * later.
+ *
+ * Along the log the clock does not go back: a leader begins at the stamp of its last entry at
+ * least.  Time in which a leader heard of no quorum does not count beyond an election timeout: a
+ * leader that was stopped, with its machine or alone, lets no session expire by that.
  */
 #include "raft/raft_impl.h"
 
@@ -14,6 +20,15 @@ void raft_clock_learn(struct raft *r, uint64_t clock_ns)
 		r->clock = clock_ns;
 }
 
+void raft_clock_hear(struct raft *r, uint64_t term, uint64_t clock_ns)
+{
+	if (term > r->clock_term) {
+		r->clock = clock_ns;
+		r->clock_term = term;
+	}
+	raft_clock_learn(r, clock_ns);
+}
+
 static uint64_t add(uint64_t clock, uint64_t passed)
 {
 	return passed > UINT64_MAX - clock ? UINT64_MAX : clock + passed;
@@ -21,7 +36,11 @@ static uint64_t add(uint64_t clock, uint64_t passed)
 
 void raft_clock_run(struct raft *r)
 {
+	raft_clock_learn(r, r->snapshot.clock_ns);
+	if (raft_log_last(&r->log) > r->log.base.index)
+		raft_clock_learn(r, raft_log_get(&r->log, raft_log_last(&r->log))->clock_ns);
 	r->clock_at = r->now;
+	r->clock_term = r->term;
 }
 
 void raft_clock_advance(struct raft *r)

@@ -126,7 +126,7 @@ void raft_on_append(struct raft *r, const struct raft_message *m)
 		return;
 	}
 	raft_hear(r, m->from);
-	raft_clock_learn(r, m->clock_ns);
+	raft_clock_hear(r, m->term, m->clock_ns);
 	if (r->verified < r->commit)
 		r->verified = r->commit;
 	if (!r->installing && !take(r, m))

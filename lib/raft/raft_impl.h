@@ -191,6 +191,7 @@ struct raft {
 
 	/* Cluster clock. */
 	uint64_t clock, clock_at;
+	uint64_t clock_term; /* of the leader whose clock it is */
 
 	/* Not a leader. */
 	uint64_t election_at;
@@ -293,6 +294,8 @@ bool raft_disk_is_stalled(const struct raft *r);
 /* ---- clock.c */
 
 void raft_clock_learn(struct raft *r, uint64_t clock_ns);
+/* What the leader of a term says it is. */
+void raft_clock_hear(struct raft *r, uint64_t term, uint64_t clock_ns);
 /* Leadership begins. */
 void raft_clock_run(struct raft *r);
 /* Before each event: what has passed under this leader. */
