@@ -36,7 +36,8 @@ TOOLS := $(sort $(patsubst cmd/%.c,%,$(wildcard cmd/*.c)) \
 	$(patsubst cmd/%/main.c,%,$(wildcard cmd/*/main.c)))
 HELPERS := $(sort $(patsubst cmd/libexec/%.c,%,$(wildcard cmd/libexec/*.c)) \
 	$(patsubst cmd/libexec/%/main.c,%,$(wildcard cmd/libexec/*/main.c)))
-TESTLIB_SRCS := $(sort $(wildcard tests/lib/*.c))
+SIM := $(B)/tests/sim/sim
+TESTLIB_SRCS := $(filter-out tests/sim/sim.c,$(sort $(wildcard tests/lib/*.c tests/sim/*.c)))
 UNITS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/t_*.c)))
 FUZZERS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/fuzz/f_*.c)))
 CRASHERS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/crash/*.c)))
@@ -50,7 +51,7 @@ BINS := $(TOOLS:%=$(B)/bin/%) $(HELPERS:%=$(B)/libexec/%)
 COMPLETIONS := $(foreach s,$(SHELLS),$(TOOLS:%=$(B)/completions/$s/%))
 LIB := $(B)/libshoal.a
 TESTLIB := $(B)/libtest.a
-TESTS := $(UNITS) $(FUZZERS) $(CRASHERS)
+TESTS := $(UNITS) $(FUZZERS) $(CRASHERS) $(SIM)
 
 OBJS := $(call obj,$(LIB_SRCS) $(foreach t,$(TOOLS),$(call tool_srcs,$t)) \
 	$(foreach h,$(HELPERS),$(call helper_srcs,$h)) $(TESTLIB_SRCS) \
@@ -87,7 +88,7 @@ $(B)/.files:
 
 # The rules.
 $(B)/tests/%: private override CFLAGS += -Wno-conversion
-$(B)/tests/%: private override CPPFLAGS += -Itests/lib
+$(B)/tests/%: private override CPPFLAGS += -Itests/lib -Itests
 
 $(OBJS): $(B)/%.o: %.c $(B)/.flags
 	@mkdir -p $(@D)
@@ -119,7 +120,7 @@ $(B)/libexec/$1: $(call obj,$(call helper_srcs,$1)) $(LIB) $(B)/.files
 endef
 $(foreach h,$(HELPERS),$(eval $(call helper_rule,$h)))
 
-$(UNITS) $(CRASHERS): %: %.o $(TESTLIB) $(LIB) $(B)/.files
+$(UNITS) $(CRASHERS) $(SIM): %: %.o $(TESTLIB) $(LIB) $(B)/.files
 	$(link) $< $(TESTLIB) $(LIB) $(TEST_LDLIBS) $(LDLIBS)
 
 $(BENCHES): %: %.o $(TESTLIB) $(LIB) $(B)/.files
@@ -143,8 +144,8 @@ check: deps	## all tests; TEST=PATTERN for some, SAN=address,undefined for sanit
 check-servers: deps deps-servers	## the tests that need real servers
 	@echo "no servers are needed yet"
 
-soak: deps	## the kill and power-loss loops at full length
-	@$(MAKE) --no-print-directory $(jobs) run-check SOAK=1 TEST='$(or $(TEST),^crash/)'
+soak: deps	## the kill and power-loss loops and the simulator at full length
+	@$(MAKE) --no-print-directory $(jobs) run-check SOAK=1 TEST='$(or $(TEST),^(crash|sim)/)'
 
 demo: deps	## the main jobs on real input, as a readable transcript; demo-NAME runs one
 	@$(MAKE) --no-print-directory $(jobs) run-demo
@@ -159,8 +160,8 @@ fuzz: deps	## fuzz every parser for FUZZ_SECONDS each (60); FUZZ_TARGET=f_NAME f
 	@scripts/deps lint
 	@$(MAKE) --no-print-directory $(jobs) run-fuzz FUZZ=1 CC=clang SAN=address,undefined
 
-sim:	## simulated clusters: SEED= SEEDS=
-	@echo "there is nothing to simulate yet"
+sim: deps	## simulated clusters: SEED= SEEDS=
+	@$(MAKE) --no-print-directory $(jobs) run-sim
 
 bugs: deps	## plant each bug and demand that the tests catch it; ONLY=NN, CHANGED=1 or PICK=N
 	@B='$(B)' ONLY='$(ONLY)' CHANGED='$(CHANGED)' PICK='$(PICK)' MAKE='$(MAKE)' scripts/bugs
@@ -176,6 +177,9 @@ coverage: deps	## run the tests and print the lines and branches they reach
 # A bats file needs no test program.
 run-check: all $(if $(filter tests/%.bats,$(wildcard tests/$(TEST))),,tests)
 	@B='$(B)' SHOAL_SAN='$(SAN)' SOAK='$(SOAK)' TEST='$(TEST)' scripts/with-build tests/run
+
+run-sim: $(SIM)
+	@$(SIM) $(or $(SEED),$$(date +%s)) $(or $(SEEDS),100)
 
 run-coverage:
 	@scripts/coverage $(B)
@@ -227,6 +231,6 @@ help:	## this list
 
 FORCE:
 .PHONY: all FORCE deps deps-servers check check-servers soak demo bench fuzz sim bugs lint \
-	coverage run-check run-coverage run-demo run-bench run-fuzz tests benches install \
+	coverage run-check run-coverage run-sim run-demo run-bench run-fuzz tests benches install \
 	uninstall clean help
 .DELETE_ON_ERROR:
