@@ -82,6 +82,24 @@ static void no_change_before_an_own_entry_is_committed_nor_while_one_is_under_wa
 	net_free(net);
 }
 
+/* Also where all configurations are committed: what else is in the log may still be cut. */
+static void a_new_leader_changes_nothing_before_its_own_entry_is_committed(void **state)
+{
+	struct raft_net *net = net_led(3, NULL);
+
+	(void)state;
+	net->mute[RAFT_APPEND_REPLY] = true;
+	assert_int_equal(net_transfer(net, 1, 2), RAFT_OK);
+	net_settle(net);
+	assert_int_equal(net_view(net, 2).role, RAFT_LEADER);
+	assert_true(net_view(net, 2).conf_index <= net_view(net, 2).commit);
+	assert_int_equal(net_change(net, 2, change(RAFT_ADD, 4)), RAFT_NOT_YET);
+	net->mute[RAFT_APPEND_REPLY] = false;
+	net_run(net, 60 * NET_MS);
+	assert_int_equal(net_change(net, 2, change(RAFT_ADD, 4)), RAFT_OK);
+	net_free(net);
+}
+
 static void what_makes_no_sense_is_refused_with_the_reason(void **state)
 {
 	struct raft_net *net = net_led(3, NULL);
@@ -333,6 +351,7 @@ int main(void)
 	    cmocka_unit_test(a_learner_gets_the_log_and_does_not_count),
 	    cmocka_unit_test(a_change_of_voters_goes_through_a_joint_configuration),
 	    cmocka_unit_test(no_change_before_an_own_entry_is_committed_nor_while_one_is_under_way),
+	    cmocka_unit_test(a_new_leader_changes_nothing_before_its_own_entry_is_committed),
 	    cmocka_unit_test(what_makes_no_sense_is_refused_with_the_reason),
 	    cmocka_unit_test(a_learner_that_is_behind_is_not_promoted),
 	    cmocka_unit_test(a_round_that_takes_too_long_is_not_caught_up),
