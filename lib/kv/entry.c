@@ -199,13 +199,13 @@ uint8_t kv_op_write(struct kv *kv, const struct kv_op *op)
 		if ((old != NULL ? old->modify : 0) != op->index)
 			return KV_STALE;
 		return set(kv, old, op);
-	case KV_DELETE_CAS:
-		if (old != NULL && old->modify != op->index)
-			return KV_STALE;
-		/* fall through */
 	case KV_DELETE:
-		if (old != NULL)
-			kv_entry_delete(kv, old);
+	case KV_DELETE_CAS:
+		if (old == NULL)
+			return KV_OK;
+		if (op->verb == KV_DELETE_CAS && old->modify != op->index)
+			return KV_STALE;
+		kv_entry_delete(kv, old);
 		return KV_OK;
 	case KV_DELETE_TREE:
 		delete_tree(kv, op->key);
