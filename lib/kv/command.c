@@ -52,9 +52,9 @@ const char *kv_verb_name(uint8_t verb)
 
 uint8_t kv_verb_by_name(struct span name)
 {
-	for (uint8_t v = KV_SET; v < KV_VERB_END; v++)
+	for (unsigned v = KV_SET; v < KV_VERB_END; v++)
 		if (span_is(name, (struct span){verbs[v].name, strlen(verbs[v].name)}))
-			return v;
+			return (uint8_t)v;
 	return 0;
 }
 

@@ -80,6 +80,7 @@ static struct kv_item *next_item(struct cursor *c)
 
 void kv_scan(struct kv *kv, struct span prefix, struct kv_cursor *cursor)
 {
+	/* cppcheck-suppress ctuuninitvar ; it is written, not read */
 	struct cursor *c = (struct cursor *)(void *)cursor->opaque;
 	struct kv_item *it;
 

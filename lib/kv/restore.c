@@ -154,7 +154,7 @@ static int take_item(struct kv_restore *r, const char *p, size_t n, struct err *
 	if (r->last.p != NULL && kv_compare(r->last, spec.key) >= 0)
 		return bad(e, "keys are not in order");
 	it = kv_item_new(&r->kv->mem, &spec);
-	if (it != NULL && it->has_lock != p[0]) {
+	if (it != NULL && it->has_lock != (p[0] != 0)) {
 		kv_item_drop(&r->kv->mem, it);
 		return bad(e, "a record has an empty lock part");
 	}

@@ -5,7 +5,6 @@
 
 #include "base/hash.h"
 #include "base/le_buf.h"
-#include "kv/state.h"
 
 /* What is encoded at once when there is room for it: fewer calls a byte. */
 #define PIECE (64u << 10)

@@ -15,6 +15,8 @@
 #ifndef SHOAL_KV_SNAPSHOT_H
 #define SHOAL_KV_SNAPSHOT_H
 
+#include "kv/state.h"
+
 #define KV_SNAPSHOT_VERSION   1
 #define KV_SNAPSHOT_MAGIC     "shoal kv"
 #define KV_SNAPSHOT_HEAD_LEN  52

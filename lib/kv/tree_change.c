@@ -48,7 +48,7 @@ static void move_slots(struct tree_node *to, unsigned to_pos, struct tree_node *
 {
 	memmove(&to->slot[to_pos], &from->slot[from_pos], count * sizeof(to->slot[0]));
 	if (to->height > 0)
-		memmove(&to->min[to_pos], &from->min[from_pos], count * sizeof(to->min[0]));
+		memmove(&to->min[to_pos], &from->min[from_pos], count * sizeof(void *));
 }
 
 /* *at for us alone: itself, or a copy in its place.  NULL: out of memory. */
@@ -191,6 +191,7 @@ static void insert(struct tree *t, struct way *w, struct kv_item *it)
 	for (unsigned i = 0; i < w->spares; i++, level--) {
 		struct tree_node *n = w->node[level];
 
+		assert(w->spare[i] != NULL);
 		split_insert(w, level, slot, w->spare[i]);
 		slot.node = w->spare[i];
 		if (level == 0) {
@@ -323,10 +324,8 @@ static bool check_node(const struct tree_node *n, bool is_root)
 	if (n->refs == 0 || n->count > TREE_FAN || n->count < (is_root && n->height > 0 ? 2 : 1))
 		return false;
 	for (unsigned i = 0; i < n->count; i++) {
-		const struct tree_node *child = n->height > 0 ? n->slot[i].node : NULL;
-
-		if (child != NULL &&
-		    (child->height + 1 != n->height || n->min[i] != tree_key(child, 0)))
+		if (n->height > 0 && (n->slot[i].node->height + 1 != n->height ||
+		                      n->min[i] != tree_key(n->slot[i].node, 0)))
 			return false;
 		if (max_of(n, i) > max)
 			max = max_of(n, i);

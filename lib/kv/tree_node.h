@@ -27,7 +27,7 @@ struct tree_node {
 
 static inline size_t tree_node_size(unsigned height)
 {
-	return sizeof(struct tree_node) + (height > 0 ? TREE_FAN * sizeof(struct kv_item *) : 0);
+	return sizeof(struct tree_node) + (height > 0 ? TREE_FAN * sizeof(void *) : 0);
 }
 
 static inline struct kv_item *tree_key(const struct tree_node *n, unsigned pos)

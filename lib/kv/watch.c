@@ -30,7 +30,7 @@ static struct group *group_of(const struct kv_item *it)
 {
 	struct group *g;
 
-	memcpy(&g, kv_item_value(it).p, sizeof(g));
+	memcpy(&g, kv_item_value(it).p, sizeof(void *));
 	return g;
 }
 
@@ -48,12 +48,11 @@ static struct span group_key(char to[1 + KV_KEY_MAX], char kind, struct span key
 static struct group *new_group(struct kv *kv, struct span key)
 {
 	struct group *g = kv_mem_get(&kv->mem, sizeof(*g));
-	struct kv_item_spec spec = {.key = key,
-	                            .value = {(const char *)&g, sizeof(struct group *)}};
+	struct kv_item_spec spec = {.key = key, .value = {(const char *)&g, sizeof(void *)}};
 	struct kv_item *it = g != NULL ? kv_item_new(&kv->mem, &spec) : NULL;
 
 	kv_item_drop(&kv->mem, tree_put(&kv->mem, &kv->watches, it));
-	if (kv->mem.failed) {
+	if (g == NULL || kv->mem.failed) {
 		kv_mem_put(&kv->mem, g, sizeof(*g));
 		return NULL;
 	}

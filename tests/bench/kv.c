@@ -230,7 +230,7 @@ static double put_in_snapshot(struct bench *b)
 
 	for (uint64_t i = 0; i < b->keys / 10; i++)
 		put(b, i * 10, 's');
-	ns = (double)(cpu_ns() - begin) / (double)(b->keys / 10);
+	ns = (double)(cpu_ns() - begin) / ((double)b->keys / 10);
 	kv_snapshot_end(s);
 	return ns;
 }

@@ -235,8 +235,8 @@ static void keys_in_rising_order_fill_their_nodes(void **state)
 	}
 	assert_true(tree_check(&falling));
 	/* An item is 40 bytes here; a node's share of a key is 8.5 when it is full, else 17. */
-	assert_true(of_rising < 20000 * 50);
-	assert_true(mem.bytes - of_rising > 20000 * 55);
+	assert_true(of_rising < UINT64_C(20000) * 50);
+	assert_true(mem.bytes - of_rising > UINT64_C(20000) * 55);
 	tree_drop(&mem, &rising);
 	tree_drop(&mem, &falling);
 	assert_int_equal(mem.bytes, 0);
