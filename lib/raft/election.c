@@ -189,11 +189,9 @@ void raft_on_prevote_reply(struct raft *r, const struct raft_message *m)
 {
 	int place = raft_place(r, m->from);
 
-	if (place < 0) {
-		r->drop = RAFT_DROP_STALE;
-	} else if (!m->granted && m->term > r->term) {
+	if (place >= 0 && !m->granted && m->term > r->term) {
 		raft_follow(r, m->term, 0);
-	} else if (r->role != RAFT_PRECANDIDATE || m->context != r->ballot ||
+	} else if (place < 0 || r->role != RAFT_PRECANDIDATE || m->context != r->ballot ||
 	           (m->granted && m->term != r->term + 1)) {
 		r->drop = RAFT_DROP_STALE;
 	} else {

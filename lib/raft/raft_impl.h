@@ -88,7 +88,7 @@ static inline bool raft_log_has(const struct raft_log *l, struct raft_point p)
 }
 
 /* Copy an entry to the end; its index is the next one.  ENOMEM. */
-int raft_log_append(struct raft_log *l, const struct raft_entry *e, struct err *e_ret);
+int raft_log_append(struct raft_log *l, const struct raft_entry *entry, struct err *e);
 /* The entries from an index on are gone. */
 void raft_log_truncate(struct raft_log *l, uint64_t from);
 /* The entries up to an index, which is not beyond the last, leave memory. */
@@ -217,8 +217,8 @@ struct raft {
 	struct raft_progress *peers[RAFT_MEMBERS_MAX]; /* beside conf.member */
 	/* No members any more; they are sent the log for a while, so that they learn it. */
 	struct raft_progress *parting[RAFT_MEMBERS_MAX];
-	uint64_t first_index;                          /* of its own term: the no-op */
-	uint64_t uncommitted;                          /* bytes */
+	uint64_t first_index; /* of its own term: the no-op */
+	uint64_t uncommitted; /* bytes */
 	uint64_t heartbeat_at;
 	uint64_t round;    /* the newest */
 	bool round_unsent; /* it begins in this step */

@@ -140,12 +140,11 @@ void raft_reads_advance(struct raft *r)
 void raft_on_read(struct raft *r, const struct raft_message *m)
 {
 	const struct raft_ask ask = {.context = m->context, .node = m->from};
+	const bool leads = r->role == RAFT_LEADER && raft_place(r, m->from) >= 0;
 
-	if (r->role != RAFT_LEADER || raft_place(r, m->from) < 0)
-		answer(r, &ask, false, 0);
-	else if (r->now < raft_lease_until(r))
+	if (leads && r->now < raft_lease_until(r))
 		answer(r, &ask, true, r->commit);
-	else if (!push(r, m->context, m->from))
+	else if (!leads || !push(r, m->context, m->from))
 		answer(r, &ask, false, 0);
 }
 

@@ -82,12 +82,12 @@ void raft_snapshot_taken(struct raft *r, const struct raft_snapshot *s)
 
 void raft_snapshot_send(struct raft *r, struct raft_progress *p)
 {
+	const uint64_t window = (uint64_t)RAFT_CHUNKS_AHEAD * r->cfg.chunk_bytes;
 	const struct raft_snapshot *s = &p->snapshot;
 
 	if (r->snapshot_lost && is_point(s->point, r->snapshot.point))
 		return;
-	while (p->chunk_due || (p->known && p->sent < s->size &&
-	                        p->sent - p->acked < RAFT_CHUNKS_AHEAD * r->cfg.chunk_bytes)) {
+	while (p->chunk_due || (p->known && p->sent < s->size && p->sent - p->acked < window)) {
 		struct raft_message *m = raft_say(r, RAFT_SNAPSHOT, p->id);
 		uint64_t left = s->size - p->sent;
 

@@ -65,9 +65,11 @@ static struct net_packet *take_packet(struct raft_net *net, size_t at, bool stay
 	struct net_packet **p = &net->first;
 	struct net_packet *taken;
 
+	NET_CHECK(at < net->packets);
 	while (at-- > 0)
 		p = &(*p)->next;
 	taken = *p;
+	NET_CHECK(taken != NULL);
 	if (stays)
 		return taken;
 	*p = taken->next;

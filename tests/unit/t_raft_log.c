@@ -103,7 +103,7 @@ static void compare(const struct raft_log *l, const struct model *m, uint64_t *r
 	assert_int_equal(raft_log_find(l, index, term), model_find(m, index, term));
 	for (uint64_t i = m->base.index + 1; i <= m->last; i++) {
 		bytes += m->len[i];
-		if (m->conf[i] && i <= index)
+		if (i <= index && m->conf[i])
 			conf = i;
 	}
 	assert_int_equal(l->bytes, bytes);
