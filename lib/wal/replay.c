@@ -60,7 +60,8 @@ static int add_entry(struct replay *rp, struct wal *w, const struct wal_record *
 		rp->entries = v;
 		rp->cap = cap;
 	}
-	buf_add(&rp->bytes, entry->data.p, entry->data.len);
+	if (entry->data.len > 0)
+		buf_add(&rp->bytes, entry->data.p, entry->data.len);
 	if (rp->bytes.failed)
 		return err_set(e, ENOMEM, "out of memory");
 	rp->entries[rp->count] = *entry;
@@ -111,7 +112,8 @@ int replay_finish(struct replay *rp, struct span conf, struct wal_recovered *ret
 {
 	const char *p;
 
-	buf_add(&rp->bytes, conf.p, conf.len);
+	if (conf.len > 0)
+		buf_add(&rp->bytes, conf.p, conf.len);
 	if (buf_ok(&rp->bytes, e) < 0)
 		return -1;
 	p = rp->bytes.data == NULL ? "" : rp->bytes.data;

@@ -45,13 +45,15 @@ static void run_log(struct work *k)
 		int64_t begin = clock_mono_ns();
 		struct wal_stat st;
 
-		for (uint64_t j = 0; j < k->batch; j++)
-			entries[j] = (struct raft_entry){++index,
+		for (uint64_t j = 0; j < k->batch; j++) {
+			index++;
+			entries[j] = (struct raft_entry){index,
 			                                 1,
 			                                 index,
 			                                 RAFT_ENTRY_COMMAND,
 			                                 RAFT_ENTRY_VERSION,
 			                                 {k->data + j * k->size, k->size}};
+		}
 		wal_append(w, entries, k->batch);
 		must(wal_write(w, &n, &e));
 		must(wal_sync(w, &n, &e));

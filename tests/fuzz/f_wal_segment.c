@@ -84,7 +84,7 @@ static void sound_segment(uint8_t number, size_t n)
 
 static void sound_snapshot(size_t n)
 {
-	if (n < SNAPFILE_HEAD)
+	if (n < SNAPFILE_HEAD || n > MOST)
 		return;
 	memcpy(bytes, "shoalsnp", 8);
 	le_put32(bytes + 8, 1);
@@ -94,7 +94,7 @@ static void sound_snapshot(size_t n)
 	le_put32(bytes + 16, crc32c(0, bytes + 20, SNAPFILE_HEAD - 20));
 	if (n > SNAPFILE_HEAD + 4)
 		le_put32(
-		    bytes + n - 4,
+		    bytes + (n - 4),
 		    snapfile_crc((struct raft_point){le_get64(bytes + 32), le_get64(bytes + 40)}, 0,
 		                 bytes + SNAPFILE_HEAD, n - SNAPFILE_HEAD - 4));
 }

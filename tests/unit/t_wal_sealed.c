@@ -97,10 +97,10 @@ static void a_head_that_was_not_synced_is_torn(void **state)
 		r = log_reopen(wl.model.n);
 		wal_recovered_done(&r);
 		log_end();
-		for (char digit = '1'; digit <= '9'; digit++) {
+		for (int digit = '1'; digit <= '9'; digit++) {
 			char name[] = ONE;
 
-			name[15] = digit;
+			name[15] = (char)digit;
 			(void)unlinkat(wl.cfg.dir, name, 0);
 		}
 	}
