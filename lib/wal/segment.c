@@ -50,11 +50,10 @@ static int begin_next(struct wal *w, const char *name, uint64_t size, struct err
 	return file_allocate(w->io, w->next_fd, 0, (off_t)size, e);
 }
 
-static int make_slice(struct wal *w, struct err *e)
+static int make_zeros(struct wal *w, uint64_t n, struct err *e)
 {
-	uint64_t to = w->next_size - w->next_made < WAL_PREPARE_SLICE
-	                  ? w->next_size
-	                  : w->next_made + WAL_PREPARE_SLICE;
+	uint64_t left = w->next_size - w->next_made;
+	uint64_t to = left < n ? w->next_size : w->next_made + n;
 
 	if (wal_zero(w->io, w->next_fd, w->next_made, to, e) < 0)
 		return -1;
@@ -72,7 +71,7 @@ static void drop_next(struct wal *w, const char *name)
 	(void)w->io->unlinkat(w->dir, name);
 }
 
-int wal_next_slice(struct wal *w, uint64_t size, bool *ret_final, struct err *e)
+int wal_make_next(struct wal *w, uint64_t size, uint64_t slice, bool *ret_final, struct err *e)
 {
 	char name[WAL_NAME_MAX];
 	bool ready = w->next_fd >= 0 && w->next_made == w->next_size;
@@ -92,7 +91,7 @@ int wal_next_slice(struct wal *w, uint64_t size, bool *ret_final, struct err *e)
 		}
 		w->next_size = size;
 	}
-	if (make_slice(w, e) < 0) {
+	if (make_zeros(w, slice, e) < 0) {
 		drop_next(w, name);
 		return err_wrap(e, "make segment '%s'", name);
 	}

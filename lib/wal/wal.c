@@ -211,11 +211,8 @@ struct raft_point wal_last(const struct wal *w)
 int wal_ready_next(struct wal *w, uint64_t size, struct err *e)
 {
 	bool final;
-	int r;
+	int r = wal_make_next(w, size, UINT64_MAX, &final, e);
 
-	do
-		r = wal_next_slice(w, size, &final, e);
-	while (r > 0);
 	return r < 0 && final ? poison(w, e) : r;
 }
 
@@ -335,7 +332,7 @@ int wal_prepare(struct wal *w, struct err *e)
 
 	if (check_poison(w, e) < 0)
 		return -1;
-	r = wal_next_slice(w, w->segment_size, &final, e);
+	r = wal_make_next(w, w->segment_size, WAL_PREPARE_SLICE, &final, e);
 	return r < 0 && final ? poison(w, e) : r;
 }
 

@@ -78,10 +78,10 @@ bool wal_segment_number(const char *name, uint64_t *ret);
 int wal_zero(const struct io *io, int fd, uint64_t from, uint64_t to, struct err *e);
 
 /*
- * Work a slice on the segment behind the live one, which gets at least `size` bytes: 1 more to do,
- * 0 ready; -1: *ret_final tells a failed sync from a failure to make it.
+ * Work on the segment behind the live one, which gets at least `size` bytes, up to `slice` of them
+ * now: 1 more to do, 0 ready; -1: *ret_final tells a failed sync from a failure to make it.
  */
-int wal_next_slice(struct wal *w, uint64_t size, bool *ret_final, struct err *e);
+int wal_make_next(struct wal *w, uint64_t size, uint64_t slice, bool *ret_final, struct err *e);
 
 /* --- wal.c --- */
 
