@@ -20,6 +20,7 @@
  *	                                 uncommitted chunk trailing trailing-max seed lease drift
  *	campaign N                       N's clock moves to its next election
  *	tick [N] MS                      a clock, or all, move on
+ *	sleep N MS                       the same, but the node gets no turn meanwhile
  *	propose N TEXT ...               one entry each
  *	read N                           ask for a read; they are numbered from 1 in the story
  *	change N WHAT ID[, WHAT ID]      add, add-promote, promote, demote, remove
@@ -47,7 +48,7 @@
  *
  *	expect leader N | no-leader      of the nodes that are up
  *	expect agree [N ...]             same last entry, commit and applied commands
- *	expect N role|term|vote|leader|commit|last|log|conf|applied VALUE ...
+ *	expect N role|term|vote|leader|commit|durable|last|log|conf|applied|clock VALUE ...
  *	expect N has|has-not TEXT        applied
  *	expect N on-disk TERM VOTE LAST  what a crash would leave; LAST is INDEX.TERM
  *	expect N up|down

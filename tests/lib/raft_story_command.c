@@ -199,6 +199,18 @@ static const char *do_tick(struct story *s, int n, char **word)
 	return NULL;
 }
 
+static const char *do_sleep(struct story *s, int n, char **word)
+{
+	struct world_node *node = live(s, word[1]);
+	uint64_t ms = story_number(word[2]);
+
+	(void)n;
+	if (node == NULL || ms == UINT64_MAX)
+		return "who, how long?";
+	node->now += ms * WORLD_MS;
+	return NULL;
+}
+
 static const char *do_propose(struct story *s, int n, char **word)
 {
 	struct world_node *node = live(s, word[1]);
@@ -391,6 +403,7 @@ const char *story_command(struct story *s, int n, char **word)
 	    {"node", 2, do_node},
 	    {"campaign", 2, do_campaign},
 	    {"tick", 2, do_tick},
+	    {"sleep", 3, do_sleep},
 	    {"propose", 3, do_propose},
 	    {"read", 2, do_read},
 	    {"change", 4, do_change},

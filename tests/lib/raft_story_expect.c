@@ -218,6 +218,8 @@ static const char *expect_view(struct story *s, const struct world_node *n, cons
 	for (size_t i = 0; i < COUNT(numbers); i++)
 		if (strcmp(what, numbers[i].name) == 0)
 			return same(s, want, "%" PRIu64, *numbers[i].value);
+	if (strcmp(what, "clock") == 0)
+		return same(s, want, "%" PRIu64, raft_clock(n->raft, n->now) / WORLD_MS);
 	if (strcmp(what, "role") == 0)
 		return same(s, want, "%s", roles[v.role]);
 	if (strcmp(what, "last") == 0)

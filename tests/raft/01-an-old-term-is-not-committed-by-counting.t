@@ -29,7 +29,7 @@ quiet campaign 1; quiet deliver prevote; quiet deliver prevote-reply; quiet pers
 quiet deliver vote; quiet persist 2; quiet persist 3; quiet persist 4; quiet deliver vote-reply
 expect leader 1
 expect 1 term 4
-quiet drop 1>2; quiet drop 1>4; quiet drop 1>5; quiet persist 1
+quiet drop 1>4; quiet drop 1>5; quiet persist 1
 deliver 1>3
     1>3 append term 4 prev 3.2 entries 4.4 commit 0 round 1
     3: follower, term 4, leader 1
@@ -43,15 +43,23 @@ deliver 3>1
     3>1 append-reply term 4 has 2.2
     3>1 append-reply term 4 has 3.2
 expect 1 log 1 2 2 4
+# (Node 2 has it since (a), and says so.)
+deliver 1>2
+    1>2 append term 4 prev 3.2 entries 4.4 commit 0 round 1
+    2: follower, term 4, leader 1
+    2: writes 4.4
+deliver 2>1
+    2>1 append-reply term 4 has 3.2 round 1
 expect 3 log 1 2 2
 
 # On three of five and of an old term: it is not committed.  (After a restart nobody knows what is.)
 expect 1 commit 0
 
 # (d) So it is no loss when node 5 leads again and overwrites it everywhere.
-crash 1
+crash 1; crash 2
+    2: 1 unsynced writes are lost
 quiet drop
-restart 5
+restart 2; restart 5
 quiet tick 2 300; quiet tick 3 300; quiet tick 4 300
 quiet campaign 5; quiet stabilize 2 3 4 5
 quiet campaign 5; quiet stabilize 2 3 4 5

@@ -14,15 +14,20 @@ expect 1 log 1 2 2 2 2 2 2 2 2 2 2 2
 expect 3 log 1 2 3 3 3 3 3 3 3 3 3 3
 
 # One refusal, and the next message fits.
-tick 3 50; stabilize 1 3
+tick 3 50
+deliver 3>1; quiet persist 1
     3>1 append term 3 prev 2.2 commit 2 round 2
     1: follower, term 3, leader 3
     1: writes term 3
     1: applies 1.1 (conf)
     1: applies 2.2 (noop)
+quiet stabilize 4 5; deliver 1>3
     1>3 append-reply term 3 has 2.2 round 2
+deliver 3>1
     3>1 append term 3 prev 3.3 entries 4.3 5.3 6.3 7.3 8.3 9.3 10.3 11.3 12.3 commit 12
+deliver 1>3
     1>3 append-reply term 3 no, try 3.2
+deliver 3>1
     3>1 append term 3 prev 2.2 entries 3.3 4.3 5.3 6.3 7.3 8.3 9.3 10.3 11.3 12.3 commit 12
     1: writes cut-from 3 3.3 4.3 5.3 6.3 7.3 8.3 9.3 10.3 11.3 12.3
     1: applies 3.3 (noop)
@@ -35,5 +40,4 @@ tick 3 50; stabilize 1 3
     1: applies 10.3 q
     1: applies 11.3 r
     1: applies 12.3 s
-    1>3 append-reply term 3 has 12.3
 expect 1 last 12.3

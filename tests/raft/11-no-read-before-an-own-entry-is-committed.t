@@ -29,5 +29,5 @@ stabilize 2 3
     3: applies 4.3 (noop)
     3>2 append-reply term 3 has 4.3 round 2
     2: read 1 granted at 4
-expect read 1 granted
+expect said read 1 granted at 4
 expect 2 has x

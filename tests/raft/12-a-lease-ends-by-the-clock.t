@@ -3,11 +3,15 @@
 # *sent*, less what a faster clock elsewhere makes of it (drift, in millionths).
 nodes 3 lease=1 drift=100000
 quiet campaign 1; quiet stabilize
-tick 1 50
-quiet stabilize
-# 300 ms less a tenth: it holds for 269 ms, and not for 271.
+quiet beat 1 4
+# A heartbeat is sent at the end of these 50 ms, and its echo takes 40 ms to come back.
+quiet tick 1 50
+quiet deliver 1>2; quiet deliver 1>3
+quiet cut 1-3; quiet tick 1 40
+quiet drop 3>1; quiet deliver 2>1
+# 300 ms less a tenth, from when it was sent: 229 ms are left, and not 231.
 quiet cut 1
-quiet tick 1 269
+quiet tick 1 229
 read 1
     1: read 1 granted at 2
 expect read 1 granted

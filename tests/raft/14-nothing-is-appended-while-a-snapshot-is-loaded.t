@@ -10,8 +10,8 @@ quiet heal
 quiet tick 1 50; quiet stabilize 1; quiet deliver 1>3 append; quiet deliver 3>1 append-reply
 deliver 1>3 snapshot
     1>3 snapshot term 2 of 5.2 bytes 0..18 of 18
-forge append from=1 to=3 term=2 index=5 at-term=2 entry-term=2 commit=6
-    1>3 append term 2 prev 5.2 entries 6.2 commit 6, forged
+forge append from=1 to=3 term=2 index=2 at-term=2 entry-term=2 commit=3
+    1>3 append term 2 prev 2.2 entries 3.2 commit 3, forged
 expect 3 commit 2
 expect 3 last 2.2
 persist 3

@@ -15,8 +15,7 @@ propose 1 d e f; quiet stabilize 1 2
 snapshot 1
     1: takes snapshot 8.2
     1: log begins behind 5
-status 1
-    1: leader term 2 vote 1 commit 8 log behind 5.2 2 2 2
+expect 1 log 2 2 2
 # The first snapshot arrives: what follows it is in the log.
 release chunk
 deliver 1>3 snapshot
