@@ -151,6 +151,20 @@ static struct mark take_reset(struct world *w, struct node *n, struct raft_point
 	return at->mark;
 }
 
+/* A leader changes members only once it has committed in its term. */
+static void check_change(struct world *w, const struct node *n, const struct raft_output *out)
+{
+	const struct mark *at = marks_at(&n->check.log, out->commit);
+
+	for (size_t i = 0; i < out->append_count; i++)
+		if (out->append[i].type == RAFT_ENTRY_CONF &&
+		    (at == NULL || at->term != n->check.term))
+			world_fail(w,
+			           "configuration: leader %" PRIu64
+			           " changes members before it has committed in term %" PRIu64,
+			           n->id, n->check.term);
+}
+
 void check_written(struct world *w, struct node *n, const struct raft_output *out)
 {
 	struct check_node *c = &n->check;
@@ -189,6 +203,8 @@ void check_written(struct world *w, struct node *n, const struct raft_output *ou
 		take_truncate(w, n, out->truncate, leads);
 	for (size_t i = 0; i < out->append_count && !w->failed; i++)
 		take_append(w, n, &out->append[i], &x->marks[x->count++]);
+	if (leads && !w->failed)
+		check_change(w, n, out);
 	*c->writes_end = x;
 	c->writes_end = &x->next;
 }

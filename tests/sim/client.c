@@ -46,7 +46,8 @@ void clients_free(struct world *w)
 
 static void think(struct world *w, struct client *c)
 {
-	uint64_t ns = draw(w, 2 * w->swarm.think_ns);
+	/* While two believe that they lead, a stale read is near: make haste. */
+	uint64_t ns = draw(w, world_old_leader(w) != NULL ? 20 * MS : 2 * w->swarm.think_ns);
 
 	world_happen(w, w->now + ns, (struct happening){.kind = HAPPEN_CLIENT, .slot = c->place});
 }
@@ -67,6 +68,7 @@ static void send(struct world *w, struct client *c)
 {
 	bool reads = c->kind == OP_GET || c->kind == OP_GET_LOCK || c->kind == OP_STALE;
 	size_t len = reads ? 0 : c->command.len;
+	const struct node *old = world_old_leader(w);
 	struct request *r = malloc(sizeof(*r) + len);
 
 	if (r == NULL)
@@ -79,6 +81,8 @@ static void send(struct world *w, struct client *c)
 	                      .len = len};
 	if (reads && draw(w, 3) == 0)
 		r->node = any_node(w);
+	if (reads && old != NULL && draw(w, 4) != 0)
+		r->node = old->id;
 	if (len > 0)
 		memcpy(r->bytes, c->command.data, len);
 	c->sent = w->now;

@@ -65,6 +65,7 @@ struct clients {
 	unsigned count;
 	struct history history[KEYS + LOCKS];
 	uint64_t next_op, next_value, next_session, next_once, next_name;
+	unsigned last_key; /* of the last write that was done */
 	bool stop;
 	size_t pad; /* the most bytes of a value behind its number */
 };

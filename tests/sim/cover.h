@@ -36,6 +36,7 @@
 	X(SPLIT, "partitions")                                  \
 	X(ONE_WAY, "one-way cuts")                              \
 	X(BRIDGE, "bridges")                                    \
+	X(ASIDE, "leaders that one follower did not hear")      \
 	X(ISOLATED, "leaders isolated")                         \
 	X(FLAP, "links that flapped")                           \
 	X(SLOW_LINK, "slow links")                              \

@@ -61,6 +61,25 @@ struct node *world_leader(struct world *w)
 	return best;
 }
 
+struct node *world_old_leader(struct world *w)
+{
+	struct node *old = NULL, *newest = NULL;
+
+	for (unsigned i = 0; i < SLOTS; i++) {
+		struct node *n = &w->nodes[i];
+
+		if (n->state != NODE_UP || n->check.role != RAFT_LEADER)
+			continue;
+		if (newest == NULL || n->check.term > newest->check.term) {
+			old = newest;
+			newest = n;
+		} else {
+			old = n;
+		}
+	}
+	return old;
+}
+
 /* ---- Hooks. */
 
 static void hook_send(void *ctx, const struct raft_message *m, struct span bytes)

@@ -194,7 +194,9 @@ void op_choose(struct world *w, struct client *c)
 	c->tries = 0;
 	c->may_be_done = false;
 	c->begun = w->now;
-	c->key = (unsigned)draw(w, KEYS);
+	c->key = draw(w, 4) == 0 ? 0 : (unsigned)draw(w, KEYS);
+	if (world_old_leader(w) != NULL)
+		c->key = w->clients->last_key;
 	if (c->kind == OP_LOCK || c->kind == OP_GET_LOCK)
 		c->key = KEYS + (unsigned)draw(w, LOCKS);
 	if (c->kind == OP_UNLOCK)
@@ -272,6 +274,7 @@ static void done_write(struct world *w, struct client *c, const struct answer *a
 {
 	if (a->code == KV_OK) {
 		note_answer(w, c, a);
+		w->clients->last_key = c->key;
 		if (c->key < KEYS)
 			c->versions[c->key] =
 			    c->kind == OP_DELETE || c->kind == OP_DELETE_CAS ? 0 : a->modify;

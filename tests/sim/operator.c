@@ -182,8 +182,12 @@ static void transfer(struct world *w, struct node *leader, const struct raft_con
 	struct replica_answer a = {0};
 
 	node_event(w, leader, &event, &a);
-	if (a.status == RAFT_OK)
-		w->cover.count[COVER_TRANSFER]++;
+	if (a.status != RAFT_OK)
+		return;
+	w->cover.count[COVER_TRANSFER]++;
+	/* It does not hear that it was voted out: a lease that it kept would be seen. */
+	if (draw(w, 3) == 0)
+		swarm_deafen(w, leader);
 }
 
 /* A member that is no more, or 0. */

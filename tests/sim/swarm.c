@@ -31,9 +31,13 @@ static void draw_rates(struct world *w)
 		if (i == FAULT_POWER_ALL && s->mean_ns[i] != 0)
 			s->mean_ns[i] *= 3;
 	}
-	/* Clocks that rush have no place where a lease counts on them. */
-	if (s->leases)
+	/* Clocks that rush have no place where a lease counts on them; what a lease fears does. */
+	if (s->leases) {
 		s->mean_ns[FAULT_CLOCK_JUMP] = 0;
+		s->mean_ns[FAULT_ISOLATE] = 6 * SEC;
+		s->mean_ns[FAULT_ASIDE] = 3 * SEC;
+		s->mean_ns[FAULT_CLOCK_RATE] = 6 * SEC;
+	}
 	for (unsigned i = 0; i < FAULT_KINDS; i++)
 		if (s->mean_ns[i] != 0)
 			expected += FAULT_TIME * SEC / s->mean_ns[i];
@@ -56,7 +60,7 @@ void swarm_draw(struct world *w)
 	s->clients = 5 + (unsigned)draw(w, 6);
 	s->think_ns = draw_range(w, 200, 450) * MS;
 	s->value_pad = big ? 12000 : draw(w, 3) == 0 ? 300 : 0;
-	s->operator_ns = draw_range(w, 1500, 6000) * MS;
+	s->operator_ns = draw_range(w, s->leases ? 700 : 1500, s->leases ? 2000 : 6000) * MS;
 	s->sync_ns = draw_log(w, 100 * US, 10 * MS);
 	s->heartbeat_ms = (uint32_t)draw_range(w, 100, 150);
 	s->election_ms = (uint32_t)draw_range(w, 500, 1000);
@@ -102,7 +106,9 @@ static struct node *any_up(struct world *w)
 	for (unsigned i = 0; i < 4 * SLOTS; i++) {
 		struct node *n = &w->nodes[draw(w, SLOTS)];
 
-		if (n->state == NODE_UP)
+		/* One that receives a snapshot is worth another look. */
+		if (n->state == NODE_UP &&
+		    (n->check.snapshot_begun || i >= 2 * SLOTS || i % 2 == 1))
 			return n;
 	}
 	return NULL;
@@ -166,6 +172,29 @@ static void each_link(struct world *w, const struct node *n, bool flaps, uint32_
 	}
 }
 
+void swarm_deafen(struct world *w, struct node *n)
+{
+	cut_set(w, UINT64_C(1) << place(w, n), false, true);
+	mend_at(w, draw_range(w, 200, 2000) * MS, FAULT_ONE_WAY, place(w, n));
+}
+
+/*
+ * A follower that does not hear the leader begins to ask for votes; some time later the leader
+ * hears nobody any more, and does not know whether it was voted out.
+ */
+static void put_aside(struct world *w)
+{
+	struct node *leader = world_leader(w);
+	struct node *other = any_up(w);
+
+	if (leader == NULL || other == NULL || other == leader)
+		return;
+	w->cover.count[COVER_ASIDE]++;
+	net_cut(w, place(w, leader), place(w, other), true);
+	net_cut(w, place(w, other), place(w, leader), true);
+	mend_at(w, draw_range(w, 0, 3 * w->swarm.election_ms) * MS, FAULT_ASIDE, place(w, leader));
+}
+
 static void net_fault(struct world *w, enum fault kind)
 {
 	struct node *n = leader_or_any(w);
@@ -189,6 +218,7 @@ static void net_fault(struct world *w, enum fault kind)
 		bridge(w);
 		break;
 	case FAULT_ISOLATE:
+		n = world_leader(w) != NULL ? world_leader(w) : n;
 		w->cover.count[COVER_ISOLATED]++;
 		cut_set(w, 1u << place(w, n), true, true);
 		break;
@@ -200,6 +230,9 @@ static void net_fault(struct world *w, enum fault kind)
 		w->cover.count[COVER_SLOW_LINK]++;
 		each_link(w, n, false, (uint32_t)draw_log(w, 2000, 200000));
 		break;
+	case FAULT_ASIDE:
+		put_aside(w);
+		return;
 	case FAULT_NOISE:
 		w->net.lose_ppm = (uint32_t)draw(w, 300000);
 		w->net.double_ppm = (uint32_t)draw(w, 200000);
@@ -401,6 +434,9 @@ void swarm_mend(struct world *w, const struct happening *x)
 	case FAULT_FLAP:
 	case FAULT_SLOW_LINK:
 		each_link(w, n, false, 0);
+		break;
+	case FAULT_ASIDE:
+		swarm_deafen(w, n);
 		break;
 	case FAULT_NOISE:
 		w->net.lose_ppm = w->net.double_ppm = w->net.late_ppm = w->net.reorder_ppm = 0;

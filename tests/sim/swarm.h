@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct node;
 struct world;
 struct happening;
 
@@ -30,6 +31,7 @@ enum fault {
 	FAULT_ISOLATE,
 	FAULT_FLAP,
 	FAULT_SLOW_LINK,
+	FAULT_ASIDE, /* a follower does not hear the leader; then the leader hears nobody */
 	FAULT_NOISE, /* a time of losses, doubles, late and overtaking messages */
 	FAULT_BIG_CUT,
 	FAULT_SYNC_EIO,
@@ -65,6 +67,9 @@ struct swarm {
 /* Draw it all, and let the first faults happen. */
 void swarm_draw(struct world *w);
 void swarm_begin(struct world *w);
+
+/* This node hears nobody for a while. */
+void swarm_deafen(struct world *w, struct node *n);
 
 void swarm_fault(struct world *w, const struct happening *x);
 void swarm_mend(struct world *w, const struct happening *x);

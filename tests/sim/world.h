@@ -172,6 +172,8 @@ void node_tick(struct world *w, struct node *n, uint64_t life);
 void node_work(struct world *w, struct node *n, enum replica_lane lane, uint64_t life);
 void node_done(struct node *n);
 struct node *world_leader(struct world *w); /* that of the highest term, or NULL */
+/* One that still believes that it leads, beside one of a higher term; or NULL. */
+struct node *world_old_leader(struct world *w);
 
 /* watch.c */
 void watches_begin(struct world *w, struct node *n);
