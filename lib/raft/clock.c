@@ -1,8 +1,8 @@
 /*
  * raft/clock: nanoseconds that pass only while there is a leader (LogCabin's ClusterClock).
  *
- * A leader goes on from the clock of the newest leader it has heard; the others know what entries
- * and heartbeats tell them.  The newest, not the largest: a leader that was cut off or slept goes
+ * A leader goes on from the clock of the newest leader it has heard; the others know what its
+ * appends tell them.  The newest, not the largest: a leader that was cut off or slept goes
  * on for a while beside its successor, and ahead of it.  Would its clock count later, everything
  * that the successor stamped in between would be older at once, and a session that was just renewed
  * might expire.  A leader in between that has committed anything was heard by all who can lead

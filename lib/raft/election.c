@@ -61,10 +61,8 @@ void raft_hear(struct raft *r, uint64_t leader)
 
 bool raft_is_sticky(const struct raft *r)
 {
-	uint64_t since = r->heard > r->start ? r->heard : r->start;
+	uint64_t since = r->role == RAFT_LEADER ? raft_quorum_heard(r) : r->heard;
 
-	if (r->role == RAFT_LEADER)
-		since = raft_quorum_heard(r);
 	return r->now - since < r->cfg.election_ns;
 }
 

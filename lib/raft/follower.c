@@ -67,7 +67,6 @@ static bool append_new(struct raft *r, const struct raft_message *m, size_t i)
 			raft_fail(r, e.code, "%s", e.msg);
 			return false;
 		}
-		raft_clock_learn(r, m->entries[i].clock_ns);
 	}
 	if (has_conf)
 		raft_conf_refresh(r);

@@ -239,7 +239,7 @@ struct raft *raft_new(const struct raft_config *cfg, const struct raft_start *st
 	}
 	r->cfg = *cfg;
 	set_defaults(&r->cfg);
-	r->now = r->start = r->heard = start->now;
+	r->now = r->heard = start->now; /* as if a leader had just spoken: election.c */
 	r->random = cfg->seed ^ (cfg->self << 32) ^ start->now;
 	if (load(r, start, e) < 0) {
 		raft_free(r);

@@ -172,7 +172,6 @@ struct raft_ask {
 struct raft {
 	struct raft_config cfg;
 	uint64_t now;
-	uint64_t start;
 	uint64_t random;
 	bool failed;
 	struct err failure;
@@ -195,7 +194,7 @@ struct raft {
 
 	/* Not a leader. */
 	uint64_t election_at;
-	uint64_t heard; /* when the leader spoke last; sticky for election_ns from then on */
+	uint64_t heard; /* when the leader spoke last, or our start: sticky from then on */
 	/* A candidate. */
 	uint64_t ballot; /* context of its question */
 	bool asked;

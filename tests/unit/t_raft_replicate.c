@@ -80,7 +80,12 @@ static void a_late_short_append_cuts_nothing(void **state)
 	net_append(net, (struct net_leader){2, 2}, (struct raft_point){1, 1}, e, 3);
 	assert_int_equal(net_view(net, 1).last.index, 4);
 	net_append(net, (struct net_leader){2, 2}, (struct raft_point){1, 1}, e, 1);
+	assert_int_equal(net->node[1].drop, RAFT_KEPT);
 	net_append(net, (struct net_leader){2, 2}, (struct raft_point){1, 1}, NULL, 0);
+	assert_int_equal(net_view(net, 1).last.index, 4);
+	/* Nor does a new leader that has the same entries. */
+	net_append(net, (struct net_leader){3, 3}, (struct raft_point){1, 1}, e, 1);
+	assert_int_equal(net->node[1].drop, RAFT_KEPT);
 	assert_int_equal(net_view(net, 1).last.index, 4);
 	assert_int_equal(net->node[1].truncates, 0);
 	net_free(net);
