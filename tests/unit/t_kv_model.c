@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <errno.h>
+
 #include <cmocka.h>
 
 #include "kv_model.h"
@@ -234,6 +236,53 @@ static void nodes_that_apply_the_same_are_the_same(void **state)
 	}
 }
 
+/*
+ * Memory that runs out anywhere: the apply says so, so does every later one, and all that there is
+ * can be read and freed.
+ */
+static void memory_may_run_out_anywhere(void **state)
+{
+	uint64_t rand = seeded();
+	unsigned failed = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < seeded_rounds(300); round++) {
+		uint64_t seq[3] = {0};
+		struct story s;
+		struct kv_stat stat;
+		struct buf b = {0};
+		struct err e;
+		int got = 0;
+
+		begin_story(&s, seeded_next(&rand));
+		for (unsigned i = 0; i < 40 + round % 50; i++) {
+			any_command(&s);
+			kv_run_command(&s.r, &c);
+		}
+		kv_get_stat(s.r.kv, &stat);
+		kv_set_bytes_max(s.r.kv, stat.bytes + seeded_below(&s.rand, 3000));
+		for (unsigned i = 0; i < 100; i++) {
+			struct kv_input in = {.index = ++s.r.index};
+
+			any_command(&s);
+			make_once(&s, seq);
+			b.len = 0;
+			assert_int_equal(kv_command_put(&b, &c, &e), 0);
+			in.command = (struct span){b.data, b.len};
+			in.clock_ns = s.r.clock_ns += S;
+			assert_true(got == 0 || kv_apply(s.r.kv, &in, &s.r.out, &e) < 0);
+			got = got < 0 ? got : kv_apply(s.r.kv, &in, &s.r.out, &e);
+			assert_true(got == 0 || e.code == ENOMEM);
+		}
+		failed += got < 0;
+		kv_set_bytes_max(s.r.kv, UINT64_MAX);
+		(void)kv_check(s.r.kv, &e);
+		buf_done(&b);
+		end_story(&s);
+	}
+	assert_true(failed > 0);
+}
+
 /* The hash of a state that has another history is the same when the state is. */
 static void the_hash_is_of_the_state_not_of_its_history(void **state)
 {
@@ -291,6 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(it_does_what_the_model_does),
 	    cmocka_unit_test(nodes_that_apply_the_same_are_the_same),
+	    cmocka_unit_test(memory_may_run_out_anywhere),
 	    cmocka_unit_test(the_hash_is_of_the_state_not_of_its_history),
 	    cmocka_unit_test(the_hash_sees_every_part),
 	};

@@ -267,6 +267,16 @@ static void a_command_sees_nothing_that_has_expired(void **state)
 	assert_int_equal(kv_run_lock(&r, "b", "", 's'), KV_INVALID_SESSION);
 }
 
+/* Whatever the entry holds. */
+static void an_entry_that_is_refused_has_a_clock_too(void **state)
+{
+	(void)state;
+	kv_run_session(&r, 's', 10 * S, 0);
+	r.clock_ns = 10 * S;
+	assert_int_equal(kv_run_bytes(&r, text_span("\1no command")), KV_BAD_COMMAND);
+	assert_false(lives('s'));
+}
+
 static void a_delay_counts_from_the_entry_that_ended_the_session(void **state)
 {
 	(void)state;
@@ -344,6 +354,7 @@ int main(void)
 	    TEST(a_session_without_ttl_lives_on),
 	    TEST(renewing_counts_from_now_and_changes_no_index),
 	    TEST(a_command_sees_nothing_that_has_expired),
+	    TEST(an_entry_that_is_refused_has_a_clock_too),
 	    TEST(a_delay_counts_from_the_entry_that_ended_the_session),
 	    TEST(times_at_the_end_of_time_do_not_wrap),
 	    TEST(sessions_that_expire_together_end_together),

@@ -242,6 +242,28 @@ static void keys_in_rising_order_fill_their_nodes(void **state)
 	assert_int_equal(mem.bytes, 0);
 }
 
+static void nodes_that_have_lost_their_keys_are_put_together(void **state)
+{
+	struct tree t = {0};
+	uint64_t full;
+	char key[12];
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(key, sizeof(key), "%08u", i);
+		put(&t, key, i);
+	}
+	full = mem.bytes;
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(key, sizeof(key), "%08u", i);
+		if (i % 20 != 0)
+			take(&t, key);
+	}
+	assert_true(tree_check(&t));
+	assert_true(mem.bytes < full / 12);
+	tree_drop(&mem, &t);
+}
+
 /* Each change that fails for memory leaves all there is, and what it was to put in is dropped. */
 static void a_change_without_memory_changes_nothing(void **state)
 {
@@ -305,6 +327,7 @@ int main(void)
 	    cmocka_unit_test(it_is_an_ordered_map),
 	    cmocka_unit_test(a_root_that_is_held_stays_as_it_was),
 	    cmocka_unit_test(keys_in_rising_order_fill_their_nodes),
+	    cmocka_unit_test(nodes_that_have_lost_their_keys_are_put_together),
 	    cmocka_unit_test(a_change_without_memory_changes_nothing),
 	    cmocka_unit_test(nothing_is_in_an_empty_one),
 	};
