@@ -194,10 +194,11 @@ static void look_majority(struct world *w)
 		w->led = true;
 	if (!w->led && w->now - w->phase_began > limit)
 		no_progress(w, "no leader after the majority was healed");
-	if (clients_served(w, w->phase_began) && w->now + 5 * SEC > END_LEAST) {
+	if (clients_served(w, w->phase_began) && w->now + 5 * SEC > END_LEAST &&
+	    w->cover.count[COVER_OP] >= OPS_LEAST) {
 		clients_stop(w);
 		next_phase(w, PHASE_SETTLE);
-	} else if (w->now - w->phase_began > SERVE_LIMIT) {
+	} else if (!clients_served(w, w->phase_began) && w->now - w->phase_began > SERVE_LIMIT) {
 		no_progress(w, "a client is not served");
 	}
 }
