@@ -207,7 +207,7 @@ int wal_recover(struct wal *w, uint32_t salt, struct wal_recovered *ret, struct 
 	if (r == 0)
 		r = v.fresh ? create(w, salt, v.count > 0, e) : go_on(w, &v, ret, note, e);
 	if (r == 0)
-		r = snapfile_sweep(&where, e);
+		r = snapfile_sweep(&where, v.snapshot.at.index, e);
 	if (r == 0) {
 		ret->fresh = v.fresh;
 		ret->term = w->term;

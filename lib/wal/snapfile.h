@@ -133,8 +133,10 @@ int snapfile_purge(const struct snapfile_place *place, size_t keep, uint64_t in_
 
 /*
  * At the start of a process: remove what another one, which has died, has left unfinished, except
- * parts that were received and are newer than all snapshots.  wal_open() calls it.
+ * parts that were received and are newer than all snapshots, and snapshots above index `newest`,
+ * the one that was found sound (a damaged newer one would be the newest to snapfile_purge(), and
+ * cost the next sound one its file).  wal_open() calls it.
  */
-int snapfile_sweep(const struct snapfile_place *place, struct err *e);
+int snapfile_sweep(const struct snapfile_place *place, uint64_t newest, struct err *e);
 
 #endif

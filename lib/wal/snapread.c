@@ -217,12 +217,16 @@ int snapfile_purge(const struct snapfile_place *place, size_t keep, uint64_t in_
 	return r;
 }
 
-int snapfile_sweep(const struct snapfile_place *place, struct err *e)
+int snapfile_sweep(const struct snapfile_place *place, uint64_t newest, struct err *e)
 {
-	struct raft_point newest = {0};
+	struct raft_point *v = NULL;
+	ssize_t n = find_points(place, SNAPFILE_END, &v, e);
+	int r = n < 0 ? -1 : 0;
 
-	if (snapfile_list(place, &newest, 1, e) < 0 ||
-	    remove_up_to(place, SNAPFILE_OWN, UINT64_MAX, e) < 0)
-		return -1;
-	return remove_up_to(place, SNAPFILE_GOT, newest.index, e);
+	for (ssize_t i = 0; r == 0 && i < n && v[i].index > newest; i++)
+		r = remove_file(place, v[i], SNAPFILE_END, e);
+	free(v);
+	if (r == 0)
+		r = remove_up_to(place, SNAPFILE_OWN, UINT64_MAX, e);
+	return r < 0 ? -1 : remove_up_to(place, SNAPFILE_GOT, newest, e);
 }

@@ -410,8 +410,27 @@ static int find_snapshot(struct survey *v, struct wal *w, struct buf *note, stru
 
 		if (r != 0)
 			return r < 0 ? -1 : 0;
+		if (i == 0)
+			v->passed = points[0];
 	}
 	return 0;
+}
+
+/*
+ * A damaged snapshot may be passed over only where the log has what it stood for: it may have been
+ * taken of entries that others had made durable, and not this node, and vouched for them here.
+ */
+static int check_passed(const struct survey *v, const struct wal *w, struct err *e)
+{
+	struct spot at = {.segment = v->newest, .index = w->last.index + 1};
+	bool is_there = v->passed.index <= w->last.index;
+
+	if (is_there && v->passed.index > w->base.index)
+		is_there = replay_term(&v->replay, v->passed.index) == v->passed.term;
+	if (is_there)
+		return 0;
+	return damaged(at, "the newest snapshot is damaged, and the log does not have its entries",
+	               e);
 }
 
 /* Nothing between the snapshot and the first entry is missing. */
@@ -455,7 +474,9 @@ int survey_make(struct survey *v, struct wal *w, struct buf *note, struct err *e
 			return -1;
 	if (judge_tail(v, w, e) < 0 || find_snapshot(v, w, note, e) < 0)
 		return -1;
-	return check_hole(v, w, e);
+	if (check_hole(v, w, e) < 0)
+		return -1;
+	return v->passed.index == 0 ? 0 : check_passed(v, w, e);
 }
 
 void survey_done(struct survey *v)

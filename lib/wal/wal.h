@@ -91,7 +91,10 @@ struct wal_recovered {
 	uint64_t term;
 	uint64_t vote; /* 0: none */
 
-	/* The newest sound snapshot; at.index 0: none.  conf is owned by this struct. */
+	/*
+	 * The newest sound snapshot; at.index 0: none.  conf is owned by this struct.  A damaged
+	 * newer one is removed where the log has its entries; else it is WAL_DAMAGED.
+	 */
 	struct snapfile_meta snapshot;
 
 	/*

@@ -147,6 +147,7 @@ struct survey {
 	struct replay replay;
 	struct snapfile_meta snapshot; /* with a conf of its own */
 	struct buf conf;
+	struct raft_point passed; /* the newest snapshot, when it is damaged; index 0: it is not */
 };
 
 int survey_make(struct survey *v, struct wal *w, struct buf *note, struct err *e);

@@ -165,11 +165,14 @@ static void remove_member(struct world *w, struct node *leader, const struct raf
                           uint64_t id)
 {
 	struct raft_change c = {.type = RAFT_REMOVE, .id = id};
+	const struct raft_member *member = conf_find(conf, id);
 	uint32_t voters = 0;
 
+	if (member == NULL)
+		return; /* a leader on its way out */
 	for (uint32_t i = 0; i < conf->count; i++)
 		voters += conf->member[i].voter;
-	if ((voters <= 3 && conf_find(conf, id)->voter) || !can_leave(w, conf, id))
+	if ((voters <= 3 && member->voter) || !can_leave(w, conf, id))
 		return;
 	if (change(w, leader, &c, 1) == RAFT_OK && id == leader->id)
 		w->cover.count[COVER_LEADER_REMOVED]++;

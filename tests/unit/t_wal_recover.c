@@ -72,6 +72,27 @@ static void a_rotten_snapshot_is_passed_over_where_the_log_has_its_entries(void 
 	            span_is(r.snapshot.conf, (struct span){"members", 7}));
 	assert_non_null(strstr(wl.note.data, "passed over a snapshot: "));
 	wal_recovered_done(&r);
+	/* It is gone, so a new one that is older counts as the newest. */
+	snapshot(8, 1);
+	assert_int_equal(snapfile_purge(&wl.place, 1, 0, &wl.e), 0);
+	r = log_reopen(wl.model.n);
+	assert_int_equal(r.snapshot.at.index, 8);
+	wal_recovered_done(&r);
+	log_end();
+}
+
+/* It may have stood for entries that were acknowledged and never were in this log. */
+static void a_rotten_snapshot_beyond_the_log_is_refused(void **state)
+{
+	char name[64];
+
+	log_begin(state);
+	log_batch(20);
+	snapshot(5, 1);
+	snapshot(21, 1);
+	name_of(name, 21, 1);
+	log_flip(name, 5000);
+	log_refused(WAL_DAMAGED, "the newest snapshot is damaged, and the log does not have its", "");
 	log_end();
 }
 
@@ -442,6 +463,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_hole_between_snapshot_and_log_is_refused),
 	    TEST(a_rotten_snapshot_is_passed_over_where_the_log_has_its_entries),
+	    TEST(a_rotten_snapshot_beyond_the_log_is_refused),
 	    TEST(a_snapshot_beyond_the_log_empties_it),
 	    TEST(entries_below_a_snapshot_of_another_term_are_dropped),
 	    TEST(entries_behind_a_snapshot_of_the_same_term_are_kept),
