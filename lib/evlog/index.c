@@ -32,6 +32,8 @@ void index_drop_family(struct evlog *s, enum run_family family)
 	s->runs[family] = NULL;
 	s->run_count[family] = 0;
 	s->runs_loaded[family] = false;
+	if (family == RUN_IDS)
+		s->id_loads++;
 }
 
 void index_drop(struct evlog *s)
@@ -356,9 +358,9 @@ int index_load(struct evlog *s, enum run_family family, struct err *e)
 }
 
 /* A run that fails its check is thrown away; the caller loads again and repeats its question. */
-static void drop_bad_run(struct evlog *s, enum run_family family, size_t i)
+static void drop_bad_run(struct evlog *s, enum run_family family, const struct run *bad)
 {
-	struct range r = {s->runs[family][i].first, s->runs[family][i].last};
+	struct range r = {bad->first, bad->last};
 
 	index_drop_family(s, family);
 	index_remove_run(s, family, r.first, r.last);
@@ -372,7 +374,7 @@ static int runs_head(struct evlog *s, uint64_t key, uint64_t *seq, struct err *e
 		int r = run_next(&s->runs[RUN_HEADS][i], key, &at, seq, e);
 
 		if (r < 0)
-			drop_bad_run(s, RUN_HEADS, i);
+			drop_bad_run(s, RUN_HEADS, &s->runs[RUN_HEADS][i]);
 		if (r != 0)
 			return r;
 	}
@@ -397,6 +399,24 @@ int index_head(struct evlog *s, uint64_t key, uint64_t *seq, struct err *e)
 	return -1;
 }
 
+/* The same for the next id. */
+static int runs_next_id(struct evlog *s, uint64_t key, struct id_cursor *c, uint64_t *seq,
+                        struct err *e)
+{
+	const struct run *runs = s->runs[RUN_IDS];
+	size_t n = s->run_count[RUN_IDS];
+
+	for (; runs != NULL && c->run <= n; c->run++, c->run_at = RUN_FIRST) {
+		int r = run_next(&runs[n - c->run], key, &c->run_at, seq, e);
+
+		if (r < 0 && e->code == EBADMSG)
+			drop_bad_run(s, RUN_IDS, &runs[n - c->run]);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
 int index_next_id(struct evlog *s, uint64_t key, struct id_cursor *c, uint64_t *seq, struct err *e)
 {
 	if (c->run == 0) {
@@ -407,27 +427,19 @@ int index_next_id(struct evlog *s, uint64_t key, struct id_cursor *c, uint64_t *
 		c->run_at = RUN_FIRST;
 	}
 	for (int tries = 0; tries < LOAD_TRIES; tries++) {
+		int r;
+
 		if (index_load(s, RUN_IDS, e) < 0)
 			return -1;
-		while (c->run <= s->run_count[RUN_IDS]) {
-			size_t i = s->run_count[RUN_IDS] - c->run;
-			int r = run_next(&s->runs[RUN_IDS][i], key, &c->run_at, seq, e);
-
-			if (r > 0)
-				return 1;
-			if (r < 0 && e->code != EBADMSG)
-				return -1;
-			if (r < 0) {
-				drop_bad_run(s, RUN_IDS, i);
-				break;
-			}
-			c->run++;
+		/* Others have merged, or a run was bad: the numbers are those of other runs now. */
+		if (c->loads != s->id_loads) {
+			c->loads = s->id_loads;
+			c->run = 1;
 			c->run_at = RUN_FIRST;
 		}
-		if (s->runs_loaded[RUN_IDS])
-			return 0;
-		c->run = 1;
-		c->run_at = RUN_FIRST;
+		r = runs_next_id(s, key, c, seq, e);
+		if (r >= 0 || e->code != EBADMSG)
+			return r;
 	}
 	return err_set(e, EIO, "the index of ids cannot be read");
 }

@@ -101,6 +101,7 @@ struct evlog {
 	struct run *runs[2]; /* by family, oldest first */
 	size_t run_count[2];
 	bool runs_loaded[2];
+	uint64_t id_loads;  /* how often those of ids were replaced: what an id_cursor counts by */
 	uint32_t index_gen; /* what the runs were loaded at */
 
 	uint32_t epoch; /* ctl.epoch at the last commit */
@@ -214,6 +215,7 @@ struct id_cursor {
 	size_t active_at;
 	size_t run; /* counted from the newest; 0: the active table */
 	uint64_t run_at;
+	uint64_t loads; /* of which id_loads; with others the runs are walked again */
 };
 #define ID_FIRST                          \
 	(struct id_cursor)                \
@@ -229,8 +231,11 @@ void index_prefetch(struct evlog *s, enum run_family family, uint64_t key);
 /* lookup.c: 1 found, 0 not; *ret_key (heads): the key the stream has or would get. */
 int lookup_head(struct evlog *s, struct span stream, struct frame *f, uint64_t *ret_key,
                 struct err *e);
-/* The events with an id, one after another; *at starts as ID_FIRST.  More than one only where the
- * stream was deleted between them. */
+/*
+ * The events with an id, one after another; *at starts as ID_FIRST.  More than one only where the
+ * stream was deleted between them.  All are passed; one can be passed again when others merge runs
+ * between two calls.
+ */
 int lookup_id(struct evlog *s, struct span stream, struct span id, struct id_cursor *at,
               struct frame *f, struct err *e);
 

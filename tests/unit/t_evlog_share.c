@@ -142,6 +142,41 @@ static void rolls_and_a_merge_between_a_look_and_a_lookup_hide_no_stream(void **
 	model_end(&m);
 }
 
+/* A merge of runs while a reader goes from one event of an id to the next. */
+static void a_merge_between_two_steps_of_a_lookup_hides_no_id(void **state)
+{
+	const struct span stream = {"a", 1}, id = {"i", 1};
+	struct model m = model_begin();
+	struct evlog *s = model_open(&m, m.from);
+	struct evlog *reader = model_open(&m, m.from);
+	struct id_cursor at = ID_FIRST;
+	uint64_t oldest = UINT64_MAX;
+	struct frame f;
+	int r;
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		model_put(&m, s, "a=i", false);
+		model_put(&m, s, "~a", false);
+		for (int k = 0; k < 3; k++)
+			model_put(&m, s, "c*16000", true);
+	}
+	model_must(&m, store_refresh(reader, &m.e));
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(lookup_id(reader, stream, id, &at, &f, &m.e), 1);
+	assert_true(f.seq > 1 && reader->run_count[RUN_IDS] > 4);
+	s->merge_due = true;
+	model_must(&m, evlog_maintain(s, &m.e));
+	while ((r = lookup_id(reader, stream, id, &at, &f, &m.e)) > 0)
+		oldest = f.seq < oldest ? f.seq : oldest;
+	assert_int_equal(r, 0);
+	assert_int_equal(reader->run_count[RUN_IDS], 1);
+	assert_int_equal(oldest, 1);
+	evlog_close(reader);
+	evlog_close(s);
+	model_end(&m);
+}
+
 /* One who waits for a sync while repair cuts what it waits for must not be told that all is well.
  */
 static void what_repair_has_cut_is_acknowledged_to_nobody(void **state)
@@ -239,6 +274,7 @@ int main(void)
 	    cmocka_unit_test(processes_that_compare_and_append_win_each_version_once),
 	    cmocka_unit_test(a_roll_between_a_look_and_a_lookup_hides_no_stream),
 	    cmocka_unit_test(rolls_and_a_merge_between_a_look_and_a_lookup_hide_no_stream),
+	    cmocka_unit_test(a_merge_between_two_steps_of_a_lookup_hides_no_id),
 	    cmocka_unit_test(what_repair_has_cut_is_acknowledged_to_nobody),
 	    cmocka_unit_test(a_reader_from_before_a_repair_does_no_harm_after_it),
 	    cmocka_unit_test(a_reader_that_follows_reads_what_was_cut_and_written_anew),
