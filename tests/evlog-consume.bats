@@ -599,6 +599,30 @@ ended $code" ]
 	[ "$(evlog version '$parked-mail')" = 0 ]
 }
 
+@test "a signal ends the wait for other writers, and the batch comes again" {
+	fill a 1 1
+	hold_lock
+	for when in before after; do
+		rm -f go done
+		mkfifo go
+		evlog consume mail --status-fd 4 -- sh -c 'cat go; touch done; exit 65' \
+		    3>&- 4>status &
+		pid=$!
+		started $pid
+		wait_for 20 grep -qs batch status
+		[ $when = after ] || kill $pid
+		echo >go
+		wait_for 20 test -e done
+		[ $when = before ] || kill $pid
+		wait_for 60 gone $pid
+		exits_with 143 wait $pid
+	done
+	stop "$holder"
+	[ "$(evlog version '$parked-mail')" = none ]
+	evlog consume mail -- sh -c 'exit 65'
+	[ "$(evlog version '$parked-mail')" = 0 ]
+}
+
 @test "on a full disk a cursor that cannot be saved is exit 74, and the batch comes again" {
 	on_small_disk 3M '
 	set -e

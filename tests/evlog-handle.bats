@@ -709,6 +709,24 @@ turns() {
 	[ "$status" -eq 143 ]
 }
 
+@test "a signal while it waits for other writers ends it, too, and nothing is written" {
+	fill a 1 3
+	echo 'echo "{\"type\":\"T\"}"' | script decides
+	hold_lock
+	evlog handle a -e count.jq --status-fd 4 -- ./decides >out 3>&- 4>status &
+	pid=$!
+	started $pid
+	wait_for 60 grep -qs decided status
+	kill $pid
+	wait_for 60 gone $pid
+	status=0
+	wait $pid || status=$?
+	[ "$status" -eq 143 ]
+	[ ! -s out ]
+	stop "$holder"
+	[ "$(evlog version a)" = 2 ]
+}
+
 @test "when handle is killed its DECIDE and its jq end" {
 	evlog init
 	script waits <<-'END'
@@ -721,8 +739,7 @@ turns() {
 	wait_for 60 test -e ready
 	kill -9 $pid
 	wait $pid || :
-	gone() { ! kill -0 "$(cat pid)" 2>/dev/null; }
-	wait_for 60 gone
+	wait_for 60 gone "$(cat pid)"
 }
 
 # --- the store ---

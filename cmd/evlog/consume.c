@@ -200,6 +200,15 @@ void answer_by_status(struct answer *a, int status)
 	snprintf(a->text, sizeof(a->text), "exit %d", status);
 }
 
+/* A wait for other writers may be long: one signal ends it, also one that came before it. */
+static bool is_told_to_end(void *arg)
+{
+	struct consumer *c = arg;
+
+	consume_take_signals(c);
+	return c->signal != 0;
+}
+
 static int park(struct consumer *c, const struct feed_batch *b, const char *reason, struct span err)
 {
 	const struct park p = {.name = c->claim.id.name, .reason = reason, .err = err};
@@ -207,7 +216,7 @@ static int park(struct consumer *c, const struct feed_batch *b, const char *reas
 	int status;
 
 	if (park_events(c->s, &p, b, 0, b->count, &e) < 0)
-		return fail_soft(&e);
+		return e.code == EINTR ? TOOL_SIGNAL + c->signal : fail_soft(&e);
 	status_begin(&c->status, "parked");
 	status_seq(&c->status, "first", b->events[0].seq);
 	status_seq(&c->status, "last", b->events[b->count - 1].seq);
@@ -339,6 +348,7 @@ static void begin(struct consumer *c)
 	c->cursor = claim_cursor(c->s, &c->place, &c->claim, &c->q, &is_new);
 	if (sig_open(&c->sig, signals, &e) < 0)
 		fail(&e);
+	evlog_set_stop(c->s, is_told_to_end, c);
 	rand_pool_init(&c->pool);
 	spec.after = cursor_state(c->cursor)->sequence;
 	c->feed = feed_open(c->s, &spec);

@@ -211,6 +211,7 @@ static void open_all(struct handle *h)
 		tool_dief(TOOL_OSERR, "out of memory");
 	if (buf_ok(&h->env, &e) < 0 || sig_open(&h->sig, signals, &e) < 0)
 		fail(&e);
+	evlog_set_stop(h->s, handle_is_told_to_end, h);
 	env[0] = h->env.data;
 	h->decide.env = env;
 	h->decide.sig = &h->sig;

@@ -56,6 +56,9 @@ int handle_report(struct handle *h, const struct outcome *o);
 /* The barrier before each attempt.  Nobody may keep us there for longer than a turn. */
 void handle_pass_turn(struct handle *h);
 
+/* For evlog_set_stop(): a signal is there.  arg: struct handle. */
+bool handle_is_told_to_end(void *arg);
+
 /* Write the line of --status-fd that was put together. */
 void handle_tell(struct handle *h);
 

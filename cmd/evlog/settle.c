@@ -12,6 +12,14 @@
 
 /* ---- Signals, and waiting for others. */
 
+bool handle_is_told_to_end(void *arg)
+{
+	const struct handle *h = arg;
+	struct err ignored;
+
+	return wait_readable(h->sig.fd, 0, &ignored) > 0;
+}
+
 static void end_by_signal(const struct handle *h)
 {
 	struct sig_got got;
@@ -267,8 +275,10 @@ int handle_commit(struct handle *h, struct outcome *o)
 	build(h, o);
 	if (commit_count(h->commit) == 0)
 		return 1;
-	end_by_signal(h); /* from here on a signal comes too late */
+	end_by_signal(h); /* once it has the lock a signal comes too late */
 	if (evlog_commit(h->s, h->commit, COMMIT_ATOMIC, clock_wall_ns(), &r, &e) < 0) {
+		if (e.code == EINTR)
+			end_by_signal(h);
 		if (e.code != EVLOG_CONFLICT && e.code != EVLOG_ID_REUSED)
 			fail(&e);
 		return lose(h, &r, &e, o);

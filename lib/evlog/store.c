@@ -187,6 +187,25 @@ static int settle(struct evlog *s, struct err *e)
 	return r;
 }
 
+static int wait_for_writers(struct evlog *s, struct err *e)
+{
+	int64_t left = s->lock_timeout_ms;
+
+	if (s->stop == NULL)
+		return file_lock(s->lock, LOCK_WRITER, FILE_LOCK_EXCLUSIVE, left, e);
+	for (;;) {
+		int64_t slice = left < 0 || left > STORE_SLICE_MS ? STORE_SLICE_MS : left;
+
+		if (file_lock(s->lock, LOCK_WRITER, FILE_LOCK_EXCLUSIVE, slice, e) == 0)
+			return 0;
+		if (e->code != ETIMEDOUT || left == slice)
+			return -1;
+		if (s->stop(s->stop_arg))
+			return err_set(e, EINTR, "stopped by a signal");
+		left -= left < 0 ? 0 : slice;
+	}
+}
+
 int store_lock(struct evlog *s, struct err *e)
 {
 	if (s->writable && s->ctl_private && s->why_private.code != 0) {
@@ -197,7 +216,7 @@ int store_lock(struct evlog *s, struct err *e)
 		return err_set(e, EVLOG_READ_ONLY,
 		               "the store cannot be written by this user or in its "
 		               "present state");
-	if (file_lock(s->lock, LOCK_WRITER, FILE_LOCK_EXCLUSIVE, s->lock_timeout_ms, e) < 0)
+	if (wait_for_writers(s, e) < 0)
 		return err_wrap(e, "wait for other writers");
 	s->locked = true;
 	segments_check(s);
@@ -415,6 +434,12 @@ void evlog_close(struct evlog *s)
 void evlog_set_time(struct evlog *s, int64_t now_ns)
 {
 	s->now_ns = now_ns;
+}
+
+void evlog_set_stop(struct evlog *s, evlog_stop_fn *stop, void *arg)
+{
+	s->stop = stop;
+	s->stop_arg = arg;
 }
 
 const unsigned char *evlog_uuid(const struct evlog *s)

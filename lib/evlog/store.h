@@ -62,6 +62,15 @@ void evlog_close(struct evlog *s);
 /* The wall clock's time, for rules of retention by age.  0: nothing is too old. */
 void evlog_set_time(struct evlog *s, int64_t now_ns);
 
+/*
+ * Writers wait for the lock as before, but look every STORE_SLICE_MS whether to go on: when stop()
+ * says true the call fails with EINTR and nothing was written.  For who keeps signals blocked.
+ * NULL takes it back.  Such a waiter may miss its turn, see file_lock().
+ */
+#define STORE_SLICE_MS 100
+typedef bool evlog_stop_fn(void *arg);
+void evlog_set_stop(struct evlog *s, evlog_stop_fn *stop, void *arg);
+
 /* The store's path, absolute, as it was when it was opened. */
 const char *evlog_path(const struct evlog *s);
 

@@ -76,6 +76,8 @@ struct evlog {
 	bool merge_due;   /* this process rolled a segment */
 	mode_t mode;      /* of files */
 	int64_t lock_timeout_ms;
+	evlog_stop_fn *stop; /* may be NULL: nothing ends a wait for the writer lock */
+	void *stop_arg;
 	unsigned char uuid[16];
 	uint32_t salt;
 	uint64_t segment_size;

@@ -24,6 +24,9 @@ rounds() {
 	fi
 }
 
+# gone PID: a process is no more.
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
 # stop PID: end a background process of this test and wait for it.
 stop() {
 	kill "$1" 2>/dev/null || :
