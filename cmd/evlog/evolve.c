@@ -1,14 +1,13 @@
 #include "evolve.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "evlog.h"
 #include "os/wait.h"
+#include "program.h"
 
 /*
  * What reads our messages, behind the text of the program:
@@ -50,9 +49,8 @@ static const char init_given[] = "[null]";
 
 struct evolve {
 	struct evolve_spec spec;
-	struct buf text; /* of the file, NUL-terminated */
-	char *dir;       /* it is in */
-	bool imports;
+	struct program program;
+	char *dir; /* it is in */
 	bool running;
 	struct jq jq;
 	struct buf batch; /* of events; empty, or begins with '[' */
@@ -62,32 +60,6 @@ struct evolve {
 };
 
 /* ---- The program. */
-
-/* Comments and white space at the start. */
-static const char *skip_blank(const char *p)
-{
-	for (;;) {
-		p += strspn(p, " \t\r\n");
-		if (*p != '#')
-			return p;
-		p += strcspn(p, "\n");
-	}
-}
-
-static bool has_word(const char *p, const char *word)
-{
-	size_t n = strlen(word);
-
-	return strncmp(p, word, n) == 0 && !isalnum((unsigned char)p[n]) && p[n] != '_';
-}
-
-/* Imports can only stand at the start. */
-static bool has_imports(const char *text)
-{
-	const char *p = skip_blank(text);
-
-	return has_word(p, "import") || has_word(p, "include") || has_word(p, "module");
-}
 
 static char *dir_of(const char *file)
 {
@@ -104,21 +76,10 @@ static char *dir_of(const char *file)
 struct evolve *evolve_open(const struct evolve_spec *spec)
 {
 	struct evolve *v = tool_alloc(1, sizeof(*v));
-	struct err e;
 
 	v->spec = *spec;
-	if (file_read(AT_FDCWD, spec->file, JQ_PROGRAM_MAX, &v->text, &e) < 0) {
-		if (e.code == EFBIG)
-			tool_die(TOOL_DATA, &e);
-		fail(&e);
-	}
-	if (v->text.len > 0 && memchr(v->text.data, '\0', v->text.len) != NULL)
-		tool_dief(TOOL_DATA, "'%s' is no jq program: it holds a NUL", spec->file);
-	buf_add_char(&v->text, '\0');
-	if (buf_ok(&v->text, &e) < 0)
-		fail(&e);
+	program_read(&v->program, spec->file);
 	v->dir = dir_of(spec->file);
-	v->imports = has_imports(v->text.data);
 	evolve_reset(v);
 	return v;
 }
@@ -128,7 +89,7 @@ void evolve_close(struct evolve *v)
 	if (v == NULL)
 		return;
 	jq_done(&v->jq);
-	buf_done(&v->text);
+	program_done(&v->program);
 	buf_done(&v->batch);
 	buf_done(&v->state);
 	free(v->dir);
@@ -143,12 +104,12 @@ bool evolve_hash(const struct evolve *v, unsigned char ret[SNAPSHOT_PROGRAM_LEN]
 
 	hash_blake2b_init(&h);
 	hash_blake2b_update(&h, main_program, sizeof(main_program));
-	hash_blake2b_update(&h, v->text.data, v->text.len);
+	hash_blake2b_update(&h, v->program.text.data, v->program.text.len);
 	hash_blake2b_update(&h, v->spec.init != NULL ? "i" : "-", 1);
 	hash_blake2b_update(&h, init, strlen(init));
 	hash_blake2b_final(&h, sum);
 	memcpy(ret, sum, SNAPSHOT_PROGRAM_LEN);
-	return !v->imports;
+	return !v->program.imports;
 }
 
 /* ---- The process. */
@@ -168,7 +129,7 @@ static enum coproc_result start(struct evolve *v, struct err *e)
 	struct jq_spec spec = {.dir = v->dir, .sig = v->spec.sig};
 	int r;
 
-	buf_add_str(&text, v->text.data);
+	buf_add_str(&text, v->program.text.data);
 	buf_add(&text, main_program, (size_t)(hole - main_program));
 	buf_add_str(&text, init);
 	buf_add(&text, hole + 4, strlen(hole + 4) + 1);

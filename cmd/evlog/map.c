@@ -7,13 +7,11 @@
  * front of the program.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
-#include "evlog/idiom.h"
 #include "project.h"
 
 /* In one line, so that jq counts the program's own lines from 1. */
@@ -93,25 +91,20 @@ void mapper_read(struct mapper *m, const char *file)
 {
 	unsigned char sum[HASH_BLAKE2B_LEN];
 	struct buf hex = {0};
+	struct span text;
 	struct err e;
 
 	m->file = file;
-	if (file_read(AT_FDCWD, file, JQ_PROGRAM_MAX, &m->text, &e) < 0) {
-		if (e.code == EFBIG)
-			tool_die(TOOL_DATA, &e);
-		fail(&e);
-	}
-	if (m->text.len > 0 && memchr(m->text.data, '\0', m->text.len) != NULL)
-		tool_dief(TOOL_DATA, "'%s' is no jq program: it holds a NUL", file);
-	hash_blake2b_256(m->text.data, m->text.len, sum);
+	program_read(&m->program, file);
+	text = program_span(&m->program);
+	hash_blake2b_256(text.p, text.len, sum);
 	for (size_t i = 0; i < CURSOR_PROGRAM_LEN / 2; i++)
 		buf_printf(&hex, "%02x", sum[i]);
-	buf_add_char(&m->text, '\0');
-	if (buf_ok(&m->text, &e) < 0 || buf_ok(&hex, &e) < 0)
+	if (buf_ok(&hex, &e) < 0)
 		fail(&e);
 	memcpy(m->hash, hex.data, CURSOR_PROGRAM_LEN);
 	buf_done(&hex);
-	if (idiom_has_import((struct span){m->text.data, m->text.len - 1}))
+	if (m->program.imports)
 		tool_dief(TOOL_DATA,
 		          "'%s': import and include are not possible in a projection: a change of "
 		          "what they bring would not be seen",
@@ -125,7 +118,7 @@ int mapper_start(struct mapper *m, const struct sig *sig, struct err *e)
 	int r;
 
 	buf_add_str(&text, head);
-	buf_add_str(&text, m->text.data);
+	buf_add_str(&text, m->program.text.data);
 	buf_add(&text, tail, sizeof(tail));
 	spec.program = text.data;
 	r = buf_ok(&text, e);
@@ -141,7 +134,7 @@ void mapper_done(struct mapper *m)
 	if (m->running)
 		jq_done(&m->jq);
 	m->running = false;
-	buf_done(&m->text);
+	program_done(&m->program);
 }
 
 void mapper_put(struct mapper *m, const struct feed_batch *b)

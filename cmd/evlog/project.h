@@ -13,6 +13,7 @@
 #include "os/clock.h"
 #include "os/coproc.h"
 #include "os/jq.h"
+#include "program.h"
 #include "status.h"
 
 #define PROJECT_ON         (-1)
@@ -40,7 +41,7 @@ void mapped_blame(struct mapped *m, size_t i, const char *why);
 void mapped_done(struct mapped *m);
 
 struct mapper {
-	struct buf text;                   /* of the program, NUL-terminated */
+	struct program program;
 	const char *file;                  /* where it is from */
 	char hash[CURSOR_PROGRAM_LEN + 1]; /* of the text, as in struct mark */
 	/* private: */
