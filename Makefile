@@ -36,7 +36,7 @@ TOOLS := $(sort $(patsubst cmd/%.c,%,$(wildcard cmd/*.c)) \
 	$(patsubst cmd/%/main.c,%,$(wildcard cmd/*/main.c)))
 HELPERS := $(sort $(patsubst cmd/libexec/%.c,%,$(wildcard cmd/libexec/*.c)) \
 	$(patsubst cmd/libexec/%/main.c,%,$(wildcard cmd/libexec/*/main.c)))
-SIM := $(B)/tests/sim/sim
+SIM := $(patsubst %.c,$(B)/%,$(wildcard tests/sim/sim.c))
 TESTLIB_SRCS := $(filter-out tests/sim/sim.c,$(sort $(wildcard tests/lib/*.c tests/sim/*.c)))
 UNITS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/t_*.c)))
 FUZZERS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/fuzz/f_*.c)))
