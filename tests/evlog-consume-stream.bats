@@ -134,7 +134,7 @@ begin() {
 		[ "$(at)" = 0 ]
 	done
 	run -71 --separate-stderr timeout 60 evlog consume mail --stream -n 3 -- \
-	    bash -c 'printf "ok\nok\nok\n" >&3; sleep 1000'
+	    bash -c 'printf "ok\nok\nok\nok\n" >&3; sleep 1000'
 	[[ $stderr == "evlog: 'bash' answered what nobody has asked" ]]
 	# One that comes a moment later is taken for the answer to the next batch.
 	[ $(($(at) % 3)) -eq 0 ]

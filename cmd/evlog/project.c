@@ -443,7 +443,7 @@ static int check(struct project *p)
 	if (status != PROJECT_ON)
 		return status;
 	p->status_of_check = TOOL_OK;
-	idiom_each((struct span){p->map.text.data, p->map.text.len - 1}, print_idiom, p);
+	idiom_each(program_span(&p->map.program), print_idiom, p);
 	return p->status_of_check;
 }
 

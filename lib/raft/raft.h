@@ -101,7 +101,11 @@ enum raft_event_type {
 	RAFT_TRANSFER,       /* node; 0: to whoever is furthest */
 	RAFT_DURABLE,        /* write */
 	RAFT_SNAPSHOT_TAKEN, /* snapshot: of applied entries, and it is durable */
-	/* snapshot->point: it cannot be read any more, or what came in with it is not good */
+	/*
+	 * snapshot->point: it cannot be read any more, or what came in with it is not good.  If it
+	 * is the newest of this node's own, take another, of the same index if nothing was applied
+	 * since: until then who needs it waits, and all who need its vote.
+	 */
 	RAFT_SNAPSHOT_LOST,
 	/*
 	 * snapshot point, sum and size, offset: bytes that are durable.  Also after a start, for

@@ -251,7 +251,8 @@ static int tell_trouble(struct replica *r, struct err *e)
 		return -1;
 	if (r->snap.lost.index == 0)
 		return 0;
-	r->snap.wanted = true;
+	if (r->snap.lost.index == r->snapshot_index)
+		r->snap.wanted = true;
 	return tell_lost(r, &r->snap.lost, e);
 }
 

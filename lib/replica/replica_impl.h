@@ -44,6 +44,7 @@ struct replica_snap {
 	struct snapfile_writer *taker;
 	struct buf piece;
 	uint64_t at;
+	uint64_t not_before; /* the next one is not begun, after one that failed */
 
 	/* One that is received; chunks[0] is the job's. */
 	struct snapfile_writer *receiver;

@@ -7,6 +7,8 @@
 
 #include "replica/replica_impl.h"
 
+#define TAKE_AGAIN_NS UINT64_C(1000000000)
+
 static bool is_full(const struct err *e)
 {
 	return e->code == ENOSPC || e->code == EDQUOT || e->code == EFBIG;
@@ -17,7 +19,7 @@ static bool is_point(struct raft_point a, struct raft_point b)
 	return a.index == b.index && a.term == b.term;
 }
 
-static void give_up_taking(struct replica *r)
+static void stop_taking(struct replica *r)
 {
 	struct replica_snap *s = &r->snap;
 
@@ -46,7 +48,7 @@ void replica_snap_done(struct replica *r)
 	struct replica_snap *s = &r->snap;
 
 	if (s->from != NULL)
-		give_up_taking(r);
+		stop_taking(r);
 	while (s->chunk_count > 0)
 		drop_chunk(s);
 	stop_receiving(s, true);
@@ -60,8 +62,12 @@ void replica_snap_done(struct replica *r)
 
 static bool is_due(const struct replica *r)
 {
-	return r->applied > r->snapshot_index && r->snap.receiver == NULL &&
-	       (r->snap.wanted || r->applied - r->snapshot_index >= r->cfg.snapshot_entries ||
+	if (r->snap.receiver != NULL || r->applied < r->snapshot_index || r->now < r->snap.not_before)
+		return false;
+	if (r->snap.wanted)
+		return true;
+	return r->applied > r->snapshot_index &&
+	       (r->applied - r->snapshot_index >= r->cfg.snapshot_entries ||
 	        r->since_bytes >= r->cfg.snapshot_bytes);
 }
 
@@ -78,9 +84,15 @@ static bool begin_taking(struct replica *r)
 		return false;
 	s->from = kv_snapshot_begin(r->kv);
 	s->at = 0;
-	s->wanted = false;
 	r->since_bytes = 0;
 	return s->from != NULL;
+}
+
+/* The disk is full or memory short: others may have made room after a while. */
+static void take_later(struct replica *r)
+{
+	stop_taking(r);
+	r->snap.not_before = r->now + TAKE_AGAIN_NS;
 }
 
 /* The next piece: false when memory is short, and then there will be no snapshot this time. */
@@ -97,7 +109,7 @@ static bool read_piece(struct replica *r)
 
 		n = to == NULL ? -1 : kv_snapshot_read(s->from, to, room, &e);
 		if (n < 0) {
-			give_up_taking(r);
+			take_later(r);
 			return false;
 		}
 		s->piece.len += (size_t)n;
@@ -286,10 +298,12 @@ static int end_taking(struct replica *r, struct err *e)
 	struct replica_snap *s = &r->snap;
 	struct raft_event event = {.type = RAFT_SNAPSHOT_TAKEN, .now = r->now, .snapshot = &s->of};
 
-	if (s->given_up || s->complete)
-		give_up_taking(r);
+	if (s->given_up)
+		take_later(r);
 	if (s->given_up || !s->complete)
 		return 0;
+	stop_taking(r); /* the file is there; what made it goes */
+	s->wanted = false;
 	r->snapshot_index = s->of.point.index;
 	return replica_run(r, &event, NULL, e);
 }
@@ -303,7 +317,7 @@ static int replace_state(struct replica *r, struct err *e)
 	if (s->of.point.index <= r->applied)
 		return 0;
 	if (s->from != NULL)
-		give_up_taking(r);
+		stop_taking(r);
 	s->restore = NULL;
 	if (kv_restore_commit(restore, r->kv, &r->out, e) < 0) {
 		s->restore = restore;

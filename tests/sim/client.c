@@ -63,6 +63,21 @@ static uint64_t any_node(struct world *w)
 	return 1;
 }
 
+/* Whoever hangs is left for the next one: all are asked before one is asked again. */
+static uint64_t next_node(const struct world *w, uint64_t id)
+{
+	int place = node_slot(w, id);
+	unsigned from = place < 0 ? 0 : (unsigned)place;
+
+	for (unsigned i = 1; i <= SLOTS; i++) {
+		const struct node *n = &w->nodes[(from + i) % SLOTS];
+
+		if (n->state != NODE_NONE)
+			return n->id;
+	}
+	return id;
+}
+
 /* The operation goes to the node that the client believes in. */
 static void send(struct world *w, struct client *c)
 {
@@ -131,7 +146,7 @@ void client_happens(struct world *w, const struct happening *x)
 		}
 		return;
 	}
-	c->guess = any_node(w);
+	c->guess = next_node(w, c->guess);
 	if ((c->kind == OP_ONCE || c->kind == OP_GET || c->kind == OP_GET_LOCK) &&
 	    c->tries < TRIES_MAX) {
 		if (c->kind == OP_ONCE) {
@@ -301,7 +316,7 @@ void client_answer(struct world *w, struct happening *x)
 		return;
 	if (a.outcome == OUTCOME_DONE) {
 		c->guess = a.leader;
-		c->served = c->begun;
+		c->served = c->sent;
 		op_done(w, c, &a);
 		think(w, c);
 		return;

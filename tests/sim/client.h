@@ -57,7 +57,7 @@ struct client {
 	uint64_t ending;                           /* a session that may still end */
 	int lock;                                  /* that it holds, or -1 */
 	uint64_t once_name, once_seq;
-	uint64_t served; /* when it got its last answer that something was done */
+	uint64_t served; /* when it last asked for what then was done */
 };
 
 struct clients {

@@ -14,7 +14,7 @@
 #define FAULTS_LEAST  20
 #define OPS_LEAST     500
 #define END_LEAST     (60 * SEC)
-#define SERVE_LIMIT   (20 * SEC) /* for each client to get something done */
+#define SERVE_LIMIT   (30 * SEC) /* for each client to get something done */
 #define SETTLE_LIMIT  (30 * SEC) /* for all nodes to have one state */
 #define LOOK_AGAIN    (50 * MS)
 #define LEADER_LIMIT  10 /* election timeouts, of the longest that may be drawn */
