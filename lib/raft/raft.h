@@ -108,8 +108,8 @@ enum raft_event_type {
 	 */
 	RAFT_SNAPSHOT_LOST,
 	/*
-	 * snapshot point, sum and size, offset: bytes that are durable.  Also after a start, for
-	 * what was left of a transfer, so that it goes on from there.
+	 * snapshot point, sum and size, offset: bytes that are durable.  Also what an earlier
+	 * process has left of a transfer, after a start or with its first chunk: it goes on there.
 	 */
 	RAFT_CHUNK_STORED,
 	RAFT_INSTALLED,   /* snapshot: complete, durable and loaded by the state machine */

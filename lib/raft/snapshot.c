@@ -244,8 +244,11 @@ void raft_chunk_stored(struct raft *r, const struct raft_event *event)
 		r->received = event->offset;
 	}
 	if (!is_point(r->incoming, s->point) || r->incoming_sum != s->sum ||
-	    event->offset > r->received)
+	    (r->incoming_size != 0 && event->offset > r->incoming_size))
 		return;
+	/* The first chunk may have made the caller find what it had stored before a restart. */
+	if (event->offset > r->received)
+		r->received = event->offset;
 	if (event->offset > r->stored)
 		r->stored = event->offset;
 	reply(r, s->point, s->sum, false);

@@ -192,6 +192,34 @@ static void a_transfer_goes_on_after_a_restart_of_the_receiver(void **state)
 	net_free(net);
 }
 
+/* What is left of a transfer may be found only when its first chunk comes again. */
+static void a_part_that_is_found_with_the_first_chunk_counts(void **state)
+{
+	struct raft_net *net = behind(5000);
+	struct net_node *node = &net->node[3];
+	unsigned before;
+
+	(void)state;
+	node->keeps_chunks = true;
+	net_isolate(net, 3, false);
+	net_run(net, 100 * NET_MS);
+	assert_int_equal(node->received, 100);
+	node->received = node->stored = 1700;
+	net_step(net, 3,
+	         (struct raft_event){
+	             .type = RAFT_CHUNK_STORED, .snapshot = &node->incoming, .offset = 5001});
+	assert_int_equal(net->sent[RAFT_SNAPSHOT_REPLY], 0); /* more than there is */
+	net_step(net, 3,
+	         (struct raft_event){
+	             .type = RAFT_CHUNK_STORED, .snapshot = &node->incoming, .offset = 1700});
+	node->keeps_chunks = false;
+	before = net->sent[RAFT_SNAPSHOT];
+	net_run(net, 1000 * NET_MS);
+	assert_int_equal(node->applied, 22);
+	assert_int_equal(net->sent[RAFT_SNAPSHOT] - before, 33);
+	net_free(net);
+}
+
 static void a_transfer_goes_on_under_another_leader_with_the_same_snapshot(void **state)
 {
 	struct raft_net *net = behind(5000);
@@ -239,6 +267,27 @@ static void another_snapshot_begins_anew(void **state)
 	assert_int_not_equal(net->node[3].applied, 22); /* there is nothing to send */
 	net_snapshot(net, 1, 300);
 	net_run(net, 700 * NET_MS);
+	assert_int_equal(net->node[3].applied, 23);
+	net_free(net);
+}
+
+/* The only other node that could make a majority needs the snapshot: none is newer. */
+static void a_lost_snapshot_is_replaced_by_one_of_the_same_index(void **state)
+{
+	struct raft_net *net = behind(500);
+
+	(void)state;
+	net_isolate(net, 3, false);
+	net_isolate(net, 2, true);
+	net_step(
+	    net, 1,
+	    (struct raft_event){.type = RAFT_SNAPSHOT_LOST, .snapshot = &net->node[1].snapshot});
+	propose(net, 1);
+	net_run(net, 500 * NET_MS);
+	assert_int_equal(net_view(net, 1).commit, 22);
+	assert_int_not_equal(net->node[3].applied, 22);
+	net_snapshot(net, 1, 300);
+	net_run(net, 1000 * NET_MS);
 	assert_int_equal(net->node[3].applied, 23);
 	net_free(net);
 }
@@ -301,6 +350,8 @@ int main(void)
 	    cmocka_unit_test(heartbeats_go_on_during_a_transfer),
 	    cmocka_unit_test(a_transfer_goes_on_after_a_cut),
 	    cmocka_unit_test(a_transfer_goes_on_after_a_restart_of_the_receiver),
+	    cmocka_unit_test(a_part_that_is_found_with_the_first_chunk_counts),
+	    cmocka_unit_test(a_lost_snapshot_is_replaced_by_one_of_the_same_index),
 	    cmocka_unit_test(a_transfer_goes_on_under_another_leader_with_the_same_snapshot),
 	    cmocka_unit_test(another_snapshot_begins_anew),
 	    cmocka_unit_test(a_snapshot_that_came_in_broken_is_fetched_again),
