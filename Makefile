@@ -13,9 +13,11 @@ B := build$(subst $(comma),-,$(subst $() ,,$(addprefix -,$(variant))))
 CFLAGS ?= $(if $(COV),-O0,-O2) -g
 LDFLAGS ?= -Wl,-z,relro,-z,now
 LDLIBS := -lsodium
+LDLIBS_raftd := -luv -lhttp_parser -ljansson
+LDLIBS_raftctl := -lhttp_parser -ljansson
 LDLIBS_evlog-sqlite := -lsqlite3
-TEST_LDLIBS := -lcmocka -ljansson
-BENCH_LDLIBS := -lsqlite3
+TEST_LDLIBS := -lcmocka -ljansson -luv -lhttp_parser
+BENCH_LDLIBS := -lsqlite3 -luv -lhttp_parser
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wformat=2 \
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wwrite-strings \
@@ -67,7 +69,7 @@ all: $(LIB) $(BINS) $(COMPLETIONS)	## build every tool (the default); V=1 shows 
 
 # A stamp changes when what it stands for does: .flags compiles anew, .files archives and links.
 FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS) $(TEST_LDLIBS) $(BENCH_LDLIBS) \
-	$(foreach h,$(HELPERS),$(LDLIBS_$h))
+	$(foreach h,$(HELPERS) $(TOOLS),$(LDLIBS_$h))
 ifneq ($(strip $(file <$(B)/.flags)),$(strip $(FLAGS)))
 $(B)/.flags: FORCE
 endif
@@ -77,7 +79,7 @@ endif
 stamp = @mkdir -p $(@D) && printf '%s\n' '$(subst ','\'',$(strip $1))' >$@
 
 $(B)/.flags:
-	@printf '#include <sodium.h>\n#include <sqlite3.h>\n' | \
+	@printf '#include <%s>\n' sodium.h sqlite3.h uv.h http_parser.h | \
 	    $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 || { \
 	    echo "make: $(CC) or a library's header is missing" >&2; \
 	    NO_INSTALL=1 scripts/deps compile; exit 69; }
@@ -105,7 +107,7 @@ $(TESTLIB): $(call obj,$(TESTLIB_SRCS)) $(B)/.files
 define tool_rule
 $(B)/bin/$1: $(call obj,$(call tool_srcs,$1)) $(LIB) $(B)/.files
 	@mkdir -p $$(@D)
-	$$(link) $$(filter %.o,$$^) $(LIB) $$(LDLIBS)
+	$$(link) $$(filter %.o,$$^) $(LIB) $$(LDLIBS_$1) $$(LDLIBS)
 
 $(SHELLS:%=$(B)/completions/%/$1): $(B)/completions/%/$1: $(B)/bin/$1
 	@mkdir -p $$(@D)
