@@ -30,8 +30,8 @@ struct api_request {
 	struct api *api;
 	struct http_call *call;
 	struct span method;
-	struct span path;  /* behind "/v1/", still encoded */
-	struct span rest;  /* behind the route's own part, still encoded: the key of /v1/kv/KEY */
+	struct span path; /* behind "/v1/", still encoded */
+	struct span rest; /* behind the route's own part, still encoded: the key of /v1/kv/KEY */
 	struct consul_query query;
 	struct span body;
 };
@@ -46,13 +46,13 @@ struct api_wait {
 typedef void api_route_fn(const struct api_request *r);
 
 /* Routes; each is called for its path and any method. */
-api_route_fn api_kv;           /* /v1/kv/KEY */
-api_route_fn api_session;      /* /v1/session/... */
-api_route_fn api_txn;          /* /v1/txn */
-api_route_fn api_status;       /* /v1/status/... */
-api_route_fn api_agent;        /* /v1/agent/... */
-api_route_fn api_operator;     /* /v1/operator/... */
-api_route_fn api_catalog;      /* /v1/catalog/... */
+api_route_fn api_kv;       /* /v1/kv/KEY */
+api_route_fn api_session;  /* /v1/session/... */
+api_route_fn api_txn;      /* /v1/txn */
+api_route_fn api_status;   /* /v1/status/... */
+api_route_fn api_agent;    /* /v1/agent/... */
+api_route_fn api_operator; /* /v1/operator/... */
+api_route_fn api_catalog;  /* /v1/catalog/... */
 
 /* For http_server_config: arg is the struct api. */
 void api_request(void *arg, struct http_call *c);
@@ -91,7 +91,7 @@ struct http_call *api_wait_end(struct api_wait *w);
  */
 struct api_read {
 	struct api_wait wait;
-	struct consul_query query; /* what is kept of it: numbers and flags only */
+	struct consul_query query;  /* what is kept of it: numbers and flags only */
 	struct kv_watch_spec watch; /* the key is owned by the struct that begins with this one */
 	uint64_t (*index)(struct api_read *r);
 	void (*answer)(struct api_read *r);

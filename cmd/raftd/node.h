@@ -1,8 +1,9 @@
 /*
  * node: a replica on the daemon's loop: time, the log thread, the snapshot thread, and who waits.
  *
- * All calls and callbacks are on the loop's thread.  Callbacks come from the loop, never from within
- * the call that asked for them.  Each kind of waiting is a ticket that its owner may take back.
+ * All calls and callbacks are on the loop's thread.  Callbacks come from the loop, never from
+ * within the call that asked for them.  Each kind of waiting is a ticket that its owner may take
+ * back.
  *
  * Proposals of one turn of the loop are one event of the core, so that they share a write, a sync
  * and a message; so do reads.
@@ -24,11 +25,10 @@ struct node;
 
 struct node_config {
 	uv_loop_t *loop;
-	int dir;              /* the open data directory, locked by the caller */
-	uint64_t cluster, id; /* from its identity file */
-	bool boot;            /* a new cluster of this node alone */
+	int dir;                            /* the open data directory, locked by the caller */
+	uint64_t cluster, id;               /* from its identity file */
+	bool boot;                          /* a new cluster of this node alone */
 	uint64_t heartbeat_ns, election_ns; /* 0: the core's */
-	bool fast_start; /* alone: do not wait before the first election */
 	/* The node cannot go on (a failed sync, memory): the process has to end. */
 	void (*failed)(void *ctx, const struct err *e);
 	/* Role, term, leader or members changed. */
@@ -44,12 +44,12 @@ void node_close(struct node *n);
 /* ---- Asking. */
 
 enum node_outcome {
-	NODE_DONE,       /* proposals: applied, with a result; reads: the state may be read now */
-	NODE_NO_LEADER,  /* nothing was done; nobody leads, or somebody else */
-	NODE_BUSY,       /* nothing was done; a limit is reached */
-	NODE_LOST,       /* nothing was done; another leader's entry took its place */
-	NODE_UNKNOWN,    /* may still be done */
-	NODE_STOPPED,    /* the node is closed; of a proposal nothing is known */
+	NODE_DONE,      /* proposals: applied, with a result; reads: the state may be read now */
+	NODE_NO_LEADER, /* nothing was done; nobody leads, or somebody else */
+	NODE_BUSY,      /* nothing was done; a limit is reached */
+	NODE_LOST,      /* nothing was done; another leader's entry took its place */
+	NODE_UNKNOWN,   /* may still be done */
+	NODE_STOPPED,   /* the node is closed; of a proposal nothing is known */
 };
 
 struct node_ticket;
@@ -82,7 +82,7 @@ const struct raft *node_raft(const struct node *n);
 uint64_t node_last_contact_ms(const struct node *n);
 
 struct node_stat {
-	uint64_t proposals, reads, syncs, sync_ns, leader_changes, snapshots, log_bytes;
+	uint64_t proposals, reads, syncs, sync_ns, leader_changes, snapshots;
 	uint64_t waiting_proposals, waiting_reads, waiting_watches;
 };
 void node_get_stat(const struct node *n, struct node_stat *ret);
