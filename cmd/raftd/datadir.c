@@ -146,7 +146,8 @@ int datadir_open(struct datadir *d, const char *path, struct err *e)
 
 /* ---- The end. */
 
-static void remove_all(int parent, const char *name)
+/* The files of a directory, and then the directory; what is no file stays, and it does, too. */
+static void remove_dir(int parent, const char *name)
 {
 	struct buf names = {0};
 	struct err ignored;
@@ -154,8 +155,7 @@ static void remove_all(int parent, const char *name)
 
 	if (dir >= 0 && file_list(&io_os, dir, &names, &ignored) == 0)
 		for (const char *p = names.data; p < names.data + names.len; p += strlen(p) + 1)
-			if (io_os.unlinkat(dir, p) < 0)
-				remove_all(dir, p);
+			(void)io_os.unlinkat(dir, p);
 	buf_done(&names);
 	file_close(&io_os, dir);
 	(void)unlinkat(parent, name, AT_REMOVEDIR);
@@ -163,8 +163,10 @@ static void remove_all(int parent, const char *name)
 
 void datadir_close(struct datadir *d)
 {
-	if (d->temporary)
-		remove_all(AT_FDCWD, d->path.data);
+	if (d->temporary) {
+		remove_dir(d->fd, DATADIR_LOG);
+		remove_dir(AT_FDCWD, d->path.data);
+	}
 	file_close(&io_os, d->lock);
 	file_close(&io_os, d->fd);
 	buf_done(&d->path);

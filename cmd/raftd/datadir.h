@@ -19,6 +19,8 @@
 #define DATADIR_BUSY  1300 /* another process has it */
 #define DATADIR_NEWER 1301 /* its identity is of a newer version, or no identity */
 
+#define DATADIR_LOG "log"
+
 struct datadir {
 	int fd, lock;
 	struct buf path; /* a C string */

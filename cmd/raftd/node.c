@@ -3,11 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "datadir.h"
 #include "node_impl.h"
 #include "os/clock.h"
 #include "os/rand.h"
-
-#define LOG_DIR "log"
 
 uint64_t node_now(void)
 {
@@ -208,14 +207,14 @@ static void on_prepare(uv_prepare_t *prepare)
 
 static int open_log_dir(struct node *n, struct err *e)
 {
-	n->dir = file_open_dir(&io_os, n->cfg.dir, LOG_DIR, e);
+	n->dir = file_open_dir(&io_os, n->cfg.dir, DATADIR_LOG, e);
 	if (n->dir >= 0 || e->code != ENOENT)
 		return n->dir < 0 ? -1 : 0;
-	if (io_os.mkdirat(n->cfg.dir, LOG_DIR, 0700) < 0)
-		return err_sys(e, "make '%s'", LOG_DIR);
+	if (io_os.mkdirat(n->cfg.dir, DATADIR_LOG, 0700) < 0)
+		return err_sys(e, "make '%s'", DATADIR_LOG);
 	if (file_sync_dir(&io_os, n->cfg.dir, e) < 0)
 		return -1;
-	n->dir = file_open_dir(&io_os, n->cfg.dir, LOG_DIR, e);
+	n->dir = file_open_dir(&io_os, n->cfg.dir, DATADIR_LOG, e);
 	return n->dir < 0 ? -1 : 0;
 }
 

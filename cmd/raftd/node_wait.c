@@ -36,6 +36,23 @@ static void take(struct tickets *list, struct node_ticket *t)
 	list->count--;
 }
 
+/* The first of a list, out of it; NULL: it is empty. */
+static struct node_ticket *pop(struct tickets *list)
+{
+	struct node_ticket *t = list->first;
+
+	if (t == NULL)
+		return NULL;
+	list->first = t->after;
+	if (t->after != NULL)
+		t->after->before = NULL;
+	else
+		list->last = NULL;
+	t->after = NULL;
+	list->count--;
+	return t;
+}
+
 static struct tickets *list_of(struct node *n, const struct node_ticket *t)
 {
 	if (t->state == TICKET_READY)
@@ -200,9 +217,8 @@ static void propose_batch(struct node *n)
 	}
 	lose_from(n, a.first.index);
 	for (size_t i = 0; i < event.count; i++) {
-		struct node_ticket *t = n->proposals.first;
+		struct node_ticket *t = pop(&n->proposals);
 
-		take(&n->proposals, t);
 		t->at = (struct raft_point){a.first.index + i, a.first.term};
 		add(&n->proposed, t, TICKET_ASKED);
 	}
@@ -213,11 +229,9 @@ static void ask_round(struct node *n)
 {
 	struct raft_event event = {.type = RAFT_ASK_READ, .context = ++n->round};
 	struct replica_answer a = {0};
+	struct node_ticket *t;
 
-	while (n->reads.first != NULL) {
-		struct node_ticket *t = n->reads.first;
-
-		take(&n->reads, t);
+	while ((t = pop(&n->reads)) != NULL) {
 		t->round = n->round;
 		add(&n->rounds, t, TICKET_ASKED);
 	}
@@ -230,16 +244,15 @@ static void ask_round(struct node *n)
 
 void wait_flush(struct node *n)
 {
+	struct node_ticket *t;
+
 	while (n->proposals.first != NULL && !n->failed)
 		propose_batch(n);
 	if (n->reads.first != NULL && !n->failed)
 		ask_round(n);
-	for (uint64_t left = n->ready.count; left > 0 && n->ready.first != NULL; left--) {
-		struct node_ticket *t = n->ready.first;
-
-		take(&n->ready, t);
+	/* What becomes ready meanwhile is told in the next turn. */
+	for (uint64_t left = n->ready.count; left > 0 && (t = pop(&n->ready)) != NULL; left--)
 		tell(t, t->outcome, 0, (struct span){NULL, 0});
-	}
 }
 
 /* ---- From the core. */
@@ -261,11 +274,9 @@ void wait_applied(struct node *n, const struct raft_entry *entry, const struct k
 	struct node_ticket *t;
 
 	wait_due(n, out);
-	while ((t = n->proposed.first) != NULL && t->at.index <= entry->index) {
-		bool is_it = t->at.index == entry->index && t->at.term == entry->term;
-
-		take(&n->proposed, t);
-		if (is_it)
+	while (n->proposed.first != NULL && n->proposed.first->at.index <= entry->index) {
+		t = pop(&n->proposed);
+		if (t->at.index == entry->index && t->at.term == entry->term)
 			tell(t, NODE_DONE, entry->index, result);
 		else
 			tell(t, NODE_LOST, 0, (struct span){NULL, 0});
@@ -278,12 +289,10 @@ void wait_read(struct node *n, uint64_t round, bool granted)
 
 	while (t != NULL && t->round < round)
 		t = t->after;
-	while (t != NULL && t->round == round) {
-		struct node_ticket *next = t->after;
-
+	for (struct node_ticket *next; t != NULL && t->round == round; t = next) {
+		next = t->after;
 		take(&n->rounds, t);
 		tell(t, granted ? NODE_DONE : NODE_NO_LEADER, 0, (struct span){NULL, 0});
-		t = next;
 	}
 }
 
@@ -336,14 +345,12 @@ void wait_stop(struct node *n)
 {
 	struct tickets *const all[] = {&n->proposals, &n->reads,    &n->watches,
 	                               &n->ready,     &n->proposed, &n->rounds};
+	struct node_ticket *t;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		while (all[i]->first != NULL) {
-			struct node_ticket *t = all[i]->first;
-
+		while ((t = pop(all[i])) != NULL) {
 			if (t->watch != NULL)
 				kv_watch_remove(node_kv(n), t->watch);
-			take(all[i], t);
 			tell(t, NODE_STOPPED, 0, (struct span){NULL, 0});
 		}
 	timeouts_done(&n->timeouts);
