@@ -30,7 +30,7 @@ struct api_request {
 	struct api *api;
 	struct http_call *call;
 	struct span method;
-	struct span path; /* behind "/v1/", still encoded */
+	struct span path; /* behind "/v1/" (or "/", of what is not there), still encoded */
 	struct span rest; /* behind the route's own part, still encoded: the key of /v1/kv/KEY */
 	struct consul_query query;
 	struct span body;
@@ -53,6 +53,8 @@ api_route_fn api_status;   /* /v1/status/... */
 api_route_fn api_agent;    /* /v1/agent/... */
 api_route_fn api_operator; /* /v1/operator/... */
 api_route_fn api_catalog;  /* /v1/catalog/... */
+api_route_fn api_metrics;  /* /metrics; /v1/agent/metrics is api_agent's */
+api_route_fn api_health;   /* /healthz, /readyz */
 
 /* For http_server_config: arg is the struct api. */
 void api_request(void *arg, struct http_call *c);

@@ -28,6 +28,12 @@ void id_put_uuid(char to[ID_UUID_LEN], const unsigned char id[ID_LEN])
 	to[8] = to[13] = to[18] = to[23] = '-';
 }
 
+static void set_version(unsigned char id[ID_LEN], unsigned version)
+{
+	id[6] = (unsigned char)(version << 4 | (id[6] & 0x0f));
+	id[8] = (unsigned char)(0x80 | (id[8] & 0x3f)); /* variant 10 */
+}
+
 void id_uuid7(char to[ID_UUID_LEN], uint64_t unix_ms, const unsigned char random[10])
 {
 	unsigned char id[ID_LEN];
@@ -35,9 +41,13 @@ void id_uuid7(char to[ID_UUID_LEN], uint64_t unix_ms, const unsigned char random
 	for (int i = 0; i < 6; i++)
 		id[i] = (unsigned char)(unix_ms >> (40 - 8 * i));
 	memcpy(id + 6, random, 10);
-	id[6] = (unsigned char)(0x70 | (id[6] & 0x0f)); /* version 7 */
-	id[8] = (unsigned char)(0x80 | (id[8] & 0x3f)); /* variant 10 */
+	set_version(id, 7);
 	id_put_uuid(to, id);
+}
+
+void id_make_uuid4(unsigned char id[ID_LEN])
+{
+	set_version(id, 4);
 }
 
 /* The value of a hex digit, or -1. */

@@ -24,6 +24,9 @@
  */
 void id_uuid7(char to[ID_UUID_LEN], uint64_t unix_ms, const unsigned char random[10]);
 
+/* 16 random bytes become a UUID of version 4 (section 5.4). */
+void id_make_uuid4(unsigned char id[ID_LEN]);
+
 /* Is this 8-4-4-4-12 hex digits?  Version and variant may be any. */
 bool id_is_uuid(const char *p, size_t len);
 

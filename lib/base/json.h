@@ -87,6 +87,9 @@ bool json_string_is(const struct json_value *v, const char *s);
 /* Does the key of m mean s, whatever its escapes? */
 bool json_key_is(const struct json_member *m, const char *s);
 
+/* The same with ASCII letters in either case, as Go's decoders match keys; s is ASCII. */
+bool json_key_folds_to(const struct json_member *m, const char *s);
+
 /* The first noted member with that key, borrowed from d, or NULL. */
 const struct json_value *json_find(const struct json_doc *d, const char *key);
 

@@ -84,6 +84,29 @@ bool json_key_is(const struct json_member *m, const char *s)
 	return text_is(m->key, m->key_len, m->key_escaped, s);
 }
 
+static uint32_t fold(uint32_t c)
+{
+	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
+
+bool json_key_folds_to(const struct json_member *m, const char *s)
+{
+	const char *p = m->key;
+	const char *end = p + m->key_len;
+
+	for (; *s != '\0'; s++) {
+		uint32_t c;
+
+		if (p == end)
+			return false;
+		c = (unsigned char)*p;
+		p = c == '\\' ? json_string_escape(p, end, &c) : p + 1;
+		if (p == NULL || fold(c) != fold((unsigned char)*s))
+			return false;
+	}
+	return p == end;
+}
+
 const struct json_value *json_find(const struct json_doc *d, const char *key)
 {
 	size_t n = d->members < JSON_MEMBERS_MAX ? d->members : JSON_MEMBERS_MAX;

@@ -111,6 +111,24 @@ static void only_the_form_with_hyphens_is_a_uuid(void **state)
 	assert_false(id_is_uuid("00000000000000000000000000000000", 32));
 }
 
+static void version_4_keeps_all_other_bits(void **state)
+{
+	unsigned char id[ID_LEN];
+
+	(void)state;
+	for (int bits = 0; bits < 2; bits++) {
+		char text[ID_UUID_LEN];
+
+		memset(id, bits == 0 ? 0x00 : 0xff, sizeof(id));
+		id_make_uuid4(id);
+		id_put_uuid(text, id);
+		assert_memory_equal(text,
+		                    bits == 0 ? "00000000-0000-4000-8000-000000000000"
+		                              : "ffffffff-ffff-4fff-bfff-ffffffffffff",
+		                    ID_UUID_LEN);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +138,7 @@ int main(void)
 	    cmocka_unit_test(a_uuid_is_read_in_both_forms_and_both_cases),
 	    cmocka_unit_test(what_is_no_uuid_is_refused_and_changes_nothing),
 	    cmocka_unit_test(only_the_form_with_hyphens_is_a_uuid),
+	    cmocka_unit_test(version_4_keeps_all_other_bits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -427,9 +427,26 @@ static void integers_are_numbers_without_fraction_and_exponent_that_fit(void **s
 	}
 }
 
+static void keys_fold_ascii_letters_and_nothing_else(void **state)
+{
+	static const char text[] = "{\"NODEchecks\":1,\"\\u004eode\":2,\"no\\u00e9\":3,\"n[\":4}";
+	struct json_doc d;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(json_scan(text, strlen(text), &d, &e), 0);
+	assert_true(json_key_folds_to(&d.member[0], "NodeChecks"));
+	assert_false(json_key_folds_to(&d.member[0], "NodeCheck"));
+	assert_false(json_key_folds_to(&d.member[0], "NodeChecks2"));
+	assert_true(json_key_folds_to(&d.member[1], "node"));
+	assert_false(json_key_folds_to(&d.member[2], "noe"));
+	assert_false(json_key_folds_to(&d.member[3], "N{"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(keys_fold_ascii_letters_and_nothing_else),
 	    cmocka_unit_test(every_kind_of_value_is_accepted),
 	    cmocka_unit_test(what_rfc_8259_does_not_allow_is_refused_with_its_column),
 	    cmocka_unit_test(a_nul_byte_is_refused_wherever_it_is),
