@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "base/text.h"
 #include "consul/query.h"
 #include "net/conn.h"
 #include "node.h"
@@ -56,11 +57,32 @@ api_route_fn api_catalog;  /* /v1/catalog/... */
 api_route_fn api_metrics;  /* /metrics; /v1/agent/metrics is api_agent's */
 api_route_fn api_health;   /* /healthz, /readyz */
 
+/* The one datacenter that there is; a request for another one is refused. */
+#define API_DATACENTER "dc1"
+
 /* For http_server_config: arg is the struct api. */
 void api_request(void *arg, struct http_call *c);
 void api_gone(void *arg, struct http_call *c);
 
 /* ---- Answers. */
+
+/* The headers of an answer; a zeroed one has none.  Values are borrowed. */
+#define API_FIELDS_MAX 10
+
+struct api_head {
+	struct http_field fields[API_FIELDS_MAX];
+	size_t count;
+	char index[TEXT_U64_LEN], contact[TEXT_U64_LEN], fence[TEXT_U64_LEN];
+};
+
+void api_head_add(struct api_head *h, const char *name, const char *value);
+/* Those of a read: X-Consul-Index and the like. */
+void api_head_read(struct api_head *h, struct api *api, const struct consul_query *q,
+                   uint64_t index);
+/* X-Raftd-Fence */
+void api_head_fence(struct api_head *h, uint64_t fence);
+/* Answer with a body as it is, and end the call. */
+void api_send(struct http_call *c, unsigned status, const struct api_head *h, struct span body);
 
 /* Plain text, as Consul's errors are; no line end. */
 void api_text(struct http_call *c, unsigned status, const char *text);
@@ -75,30 +97,48 @@ bool api_refuses_method(const struct api_request *r, const char *allowed);
  */
 void api_json(struct api *api, struct http_call *c, const struct consul_query *q, unsigned status,
               uint64_t index, struct span json);
-/* What a node_outcome that is not NODE_DONE is to a client: 500 "No cluster leader", 503, ... */
+/* The same with headers of the caller's. */
+void api_json_head(struct http_call *c, const struct consul_query *q, unsigned status,
+                   struct api_head *h, struct span json);
+/*
+ * What a node_outcome that is not NODE_DONE is to a client: 500 "No cluster leader", 503, ...
+ * X-Raftd-Outcome says whether it is sure that nothing was done: "none" or "unknown".
+ */
 void api_outcome(struct http_call *c, enum node_outcome outcome);
+
+/* ---- Taking a request apart. */
+
+/*
+ * What a part of a path means: borrowed from it when nothing in it is encoded, else in room.  -1
+ * when it has answered (a bad escape, no memory).
+ */
+int api_decode(const struct api_request *r, struct span text, struct buf *room,
+               struct span *ret_text);
 
 /* ---- Waiting. */
 
-/* A new one of `size` bytes that begins with struct api_wait, set as the call's user; NULL: 500 was
- * answered. */
+/*
+ * A new one of `size` bytes that begins with struct api_wait, zeroed but for that, set as the
+ * call's user; NULL: 500 was answered.  Its free is free(3) until somebody sets another.  The spans
+ * of the request stay valid until the call is answered.
+ */
 void *api_wait_new(const struct api_request *r, size_t size);
 /* Before answering: forget the call and free it. */
 struct http_call *api_wait_end(struct api_wait *w);
 
 /*
- * A read, linearizable or stale as the query says, blocking when it has an index: answer(w) is
- * called with the state as it is to be told, once, and answers the call.  watch: what it blocks on;
- * index(w): its index now.
+ * A read, linearizable or stale as the query says, blocking when it has an index: answer(r) is
+ * called with the state as it is to be told, once, ends the wait and answers the call.  Of a stale
+ * read that does not block it is called from within api_read_begin().
  */
 struct api_read {
 	struct api_wait wait;
-	struct consul_query query;  /* what is kept of it: numbers and flags only */
-	struct kv_watch_spec watch; /* the key is owned by the struct that begins with this one */
-	uint64_t (*index)(struct api_read *r);
+	struct consul_query query;
+	struct kv_watch_spec
+	    watch; /* kind and key: what it blocks on; the key lives as long as r */
 	void (*answer)(struct api_read *r);
-	uint64_t deadline_ms; /* of the loop's clock */
 };
+/* wait, query, watch and answer are set; r is no more the caller's. */
 void api_read_begin(struct api_read *r);
 
 #endif
