@@ -7,8 +7,8 @@
  * out to be closed before any byte of the answer came, and only if the caller says that it may
  * (idempotent).  No libuv, no globals.
  *
- * Hosts: of several (struct url) the first one is drawn by `start`; the next one is tried when there
- * is no connection, or at a 5xx that says that nothing was done (503), within the deadline.
+ * Hosts: of several (struct url) the first one is drawn by `start`; the next one is tried when
+ * there is no connection, or at a 5xx that says that nothing was done (503), within the deadline.
  */
 #ifndef SHOAL_NET_HTTPC_H
 #define SHOAL_NET_HTTPC_H
@@ -27,7 +27,8 @@ struct httpc;
 /* How far a call that failed may have come. */
 enum httpc_sent {
 	HTTPC_NOT_SENT, /* surely not done: exit 75 or 69 */
-	HTTPC_UNKNOWN,  /* sent, or partly, and no whole answer: exit 76 for what changes something */
+	HTTPC_UNKNOWN,  /* sent, or partly, and no whole answer: exit 76 for what changes something
+	                 */
 };
 
 struct httpc_request {
@@ -39,7 +40,8 @@ struct httpc_request {
 	bool has_body;
 	bool idempotent;
 	int64_t deadline_ns; /* clock_mono_ns(), or WAIT_FOREVER */
-	/* Where not NULL: pieces of the body of a 2xx answer as they come; not 0 ends it (ECANCELED). */
+	/* Where not NULL: pieces of the body of a 2xx answer as they come; not 0 ends it
+	 * (ECANCELED). */
 	int (*piece)(void *ctx, struct span data);
 	void *ctx;
 };
