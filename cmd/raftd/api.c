@@ -55,7 +55,8 @@ void api_head_read(struct api_head *h, struct api *api, const struct consul_quer
 		has_leader = v.leader != 0;
 		contact = node_last_contact_ms(api->node);
 	}
-	add_number(h, "X-Consul-Index", h->index, index);
+	if (index > 0)
+		add_number(h, "X-Consul-Index", h->index, index);
 	api_head_add(h, "X-Consul-KnownLeader", has_leader ? "true" : "false");
 	add_number(h, "X-Consul-LastContact", h->contact,
 	           contact < CONTACT_MAX_MS ? contact : CONTACT_MAX_MS);

@@ -23,6 +23,7 @@ struct api {
 	char id[37];           /* the node's, as a UUID */
 	char cluster[37];
 	uint64_t session_ttl_min_ns;
+	int64_t started_ns; /* since 1970 */
 	bool draining;
 };
 
@@ -76,7 +77,7 @@ struct api_head {
 };
 
 void api_head_add(struct api_head *h, const char *name, const char *value);
-/* Those of a read: X-Consul-Index and the like. */
+/* Those of a read: X-Consul-Index (unless it is 0) and the like. */
 void api_head_read(struct api_head *h, struct api *api, const struct consul_query *q,
                    uint64_t index);
 /* X-Raftd-Fence */

@@ -11,6 +11,7 @@
 #include "base/id.h"
 #include "daemon/daemon.h"
 #include "datadir.h"
+#include "os/clock.h"
 #include "os/log.h"
 #include "os/sig.h"
 #include "tool/opt.h"
@@ -368,6 +369,7 @@ static int run(struct opts *o)
 	d.api.name = d.set.name != NULL ? d.set.name : host_name(host);
 	d.api.advertise = d.advertise;
 	d.api.session_ttl_min_ns = d.set.ttl_min_ns;
+	d.api.started_ns = clock_wall_ns();
 	id_put_uuid(d.api.id, d.dir.uuid);
 	snprintf(d.api.cluster, sizeof(d.api.cluster), "%016" PRIx64, d.dir.cluster);
 	if (uv_loop_init(&d.loop) != 0)

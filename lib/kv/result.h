@@ -114,4 +114,7 @@ void kv_error_text(struct buf *to, const struct kv_op_error *error, const struct
 /* The same for the code of a whole result; session is the id of a session command, or NULL. */
 void kv_code_text(struct buf *to, uint8_t code, const unsigned char *session);
 
+/* Append s in quotes, as Go's %q: printable and valid UTF-8 as it is, the rest escaped. */
+void kv_quoted_put(struct buf *to, struct span s);
+
 #endif

@@ -2,8 +2,7 @@
 #include "base/text.h"
 #include "kv/result.h"
 
-/* As Go's %q: printable and valid UTF-8 as it is. */
-static void put_quoted(struct buf *to, struct span s)
+void kv_quoted_put(struct buf *to, struct span s)
 {
 	buf_add_char(to, '"');
 	while (s.len > 0) {
@@ -39,7 +38,7 @@ static void put_uuid(struct buf *to, const unsigned char id[ID_LEN])
 static void put_about(struct buf *to, const char *what, struct span key, const char *then)
 {
 	buf_add_str(to, what);
-	put_quoted(to, key);
+	kv_quoted_put(to, key);
 	buf_add_str(to, then);
 }
 
