@@ -204,8 +204,9 @@ static void propose_batch(struct node *n)
 	struct span data[NODE_BATCH_MAX];
 	struct raft_event event = {.type = RAFT_PROPOSE, .data = data};
 	struct replica_answer a = {0};
+	struct node_ticket *t;
 
-	for (struct node_ticket *t = n->proposals.first; t != NULL; t = t->after) {
+	for (t = n->proposals.first; t != NULL; t = t->after) {
 		if (event.count == NODE_BATCH_MAX)
 			break;
 		data[event.count++] = (struct span){t->command, t->len};
@@ -216,9 +217,7 @@ static void propose_batch(struct node *n)
 		return;
 	}
 	lose_from(n, a.first.index);
-	for (size_t i = 0; i < event.count; i++) {
-		struct node_ticket *t = pop(&n->proposals);
-
+	for (size_t i = 0; i < event.count && (t = pop(&n->proposals)) != NULL; i++) {
 		t->at = (struct raft_point){a.first.index + i, a.first.term};
 		add(&n->proposed, t, TICKET_ASKED);
 	}
@@ -274,8 +273,8 @@ void wait_applied(struct node *n, const struct raft_entry *entry, const struct k
 	struct node_ticket *t;
 
 	wait_due(n, out);
-	while (n->proposed.first != NULL && n->proposed.first->at.index <= entry->index) {
-		t = pop(&n->proposed);
+	while ((t = n->proposed.first) != NULL && t->at.index <= entry->index) {
+		(void)pop(&n->proposed);
 		if (t->at.index == entry->index && t->at.term == entry->term)
 			tell(t, NODE_DONE, entry->index, result);
 		else
