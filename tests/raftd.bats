@@ -30,7 +30,7 @@ teardown() {
 	start_raftd --data d
 	answer PUT /v1/kv/k 200 -d v
 	kill "$raftd"
-	run -0 wait "$raftd"
+	exits_with 0 wait "$raftd"
 	start_raftd --data d
 	[ "$(answer GET '/v1/kv/k?raw' 200)" = v ]
 }
@@ -41,7 +41,7 @@ teardown() {
 	[ "$(ls tmp | wc -l)" = 1 ]
 	answer PUT /v1/kv/k 200 -d v
 	kill "$raftd"
-	run -0 wait "$raftd"
+	exits_with 0 wait "$raftd"
 	[ -z "$(ls tmp)" ]
 }
 
@@ -53,9 +53,10 @@ teardown() {
 	waiter=$!
 	wait_for 20 waits_for_one
 	kill "$raftd"
-	run -0 wait "$raftd"
-	run wait "$waiter"
-	[ "$status" -ne 0 ]
+	exits_with 0 wait "$raftd"
+	got=0
+	wait "$waiter" || got=$?
+	[ "$got" -ne 0 ]
 }
 
 waits_for_one() {
@@ -144,8 +145,8 @@ waits_for_one() {
 	NOTIFY_SOCKET=notify start_raftd
 	wait_for 20 test -e READY
 	kill "$raftd"
-	run -0 wait "$raftd"
-	run -0 wait "$manager"
+	exits_with 0 wait "$raftd"
+	exits_with 0 wait "$manager"
 }
 
 @test "the examples of raftd(8) do what they say" {

@@ -190,6 +190,18 @@ static void on_changed(void *ctx)
 	          (const struct log_field[]){{.name = "term", .number = (int64_t)v.term}}, 1);
 }
 
+static int listen_status(const struct err *e)
+{
+	switch (e->code) {
+	case EADDRINUSE:
+		return TOOL_TEMPFAIL;
+	case EINVAL:
+		return TOOL_USAGE;
+	default:
+		return status_of(e);
+	}
+}
+
 static void listen_on_all(struct raftd *d)
 {
 	struct err e;
@@ -199,7 +211,7 @@ static void listen_on_all(struct raftd *d)
 		uint16_t port;
 
 		if (http_server_listen(d->api.server, address, &port, &e) < 0)
-			tool_die(e.code == EADDRINUSE ? TOOL_TEMPFAIL : status_of(&e), &e);
+			tool_die(listen_status(&e), &e);
 		if (i > 0)
 			continue;
 		d->port = port;

@@ -27,6 +27,17 @@ rounds() {
 # gone PID: a process is no more.
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
+# exits_with STATUS COMMAND...: for loops, where run would be too much.
+exits_with() {
+	local want=$1 got=0
+	shift
+	"$@" || got=$?
+	[ "$got" -eq "$want" ] || {
+		echo "exit $got, wanted $want: $*" >&2
+		return 1
+	}
+}
+
 # stop PID: end a background process of this test and wait for it.
 stop() {
 	kill "$1" 2>/dev/null || :

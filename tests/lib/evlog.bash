@@ -78,17 +78,6 @@ flip_bit() {
 	    dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
-# exits_with STATUS COMMAND...: for loops, where run would be too much.
-exits_with() {
-	local want=$1 got=0
-	shift
-	"$@" || got=$?
-	[ "$got" -eq "$want" ] || {
-		echo "exit $got, wanted $want: $*" >&2
-		return 1
-	}
-}
-
 # mounted COMMAND...: run it where it may mount file systems; they vanish at its end.
 mounted() {
 	if [ "$(id -u)" -eq 0 ]; then
