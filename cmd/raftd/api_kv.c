@@ -201,20 +201,23 @@ static void get(const struct api_request *r)
 {
 	bool keys = consul_query_has(&r->query, "keys");
 	bool tree = keys || consul_query_has(&r->query, "recurse");
-	struct get *g = api_wait_new(r, sizeof(*g));
-	struct api_read *read = &g->read;
+	struct buf room = {0};
+	struct span key;
+	struct get *g = NULL;
 
-	if (g == NULL)
+	if (api_decode(r, r->rest, &room, &key) == 0 && check_key(r, key, tree))
+		g = api_wait_new(r, sizeof(*g));
+	if (g == NULL) {
+		buf_done(&room);
 		return;
-	read->wait.free = free_get;
-	read->query = r->query;
-	read->watch.kind = tree ? KV_WATCH_PREFIX : KV_WATCH_KEY;
-	read->answer = keys ? answer_keys : tree ? answer_tree : answer_key;
-	if (api_decode(r, r->rest, &g->room, &read->watch.key) < 0 ||
-	    !check_key(r, read->watch.key, tree))
-		free_get(&read->wait);
-	else
-		api_read_begin(read);
+	}
+	g->room = room;
+	g->read.wait.free = free_get;
+	g->read.query = r->query;
+	g->read.watch.kind = tree ? KV_WATCH_PREFIX : KV_WATCH_KEY;
+	g->read.watch.key = key;
+	g->read.answer = keys ? answer_keys : tree ? answer_tree : answer_key;
+	api_read_begin(&g->read);
 }
 
 /* ---- PUT and DELETE. */
@@ -286,27 +289,30 @@ static void set_once(const struct api_request *r, struct kv_command *c)
 	c->once.ttl_ns = IDEMPOTENCY_TTL_NS;
 }
 
-static void propose(const struct api_request *r, struct kv_command *c)
+static void propose(const struct api_request *r, const struct kv_op *op)
 {
 	struct write *w = api_wait_new(r, sizeof(*w));
-	struct buf command = {0};
+	struct kv_command c;
+	struct buf bytes = {0};
 	struct err e = {.msg = "out of memory"};
 
 	if (w == NULL)
 		return;
 	w->query = r->query;
-	w->wants_fence = c->ops[0].verb == KV_LOCK;
-	memcpy(w->session, c->ops[0].session, ID_LEN);
-	c->type = KV_ONE;
-	c->op_count = 1;
-	c->want_entry = false;
-	set_once(r, c);
+	w->wants_fence = op->verb == KV_LOCK;
+	memcpy(w->session, op->session, ID_LEN);
+	/* Member by member: there is room for a whole transaction in it. */
+	c.type = KV_ONE;
+	c.want_entry = false;
+	c.op_count = 1;
+	c.ops[0] = *op;
+	set_once(r, &c);
 	/* One growth: what the members need that are not bytes of the user's is below 128. */
-	(void)buf_reserve(&command, 128 + c->ops[0].key.len + c->ops[0].value.len);
-	if (kv_command_put(&command, c, &e) == 0)
-		w->wait.ticket = node_propose(
-		    r->api->node, (struct span){command.data, command.len}, on_written, w);
-	buf_done(&command);
+	(void)buf_reserve(&bytes, 128 + op->key.len + op->value.len);
+	if (kv_command_put(&bytes, &c, &e) == 0)
+		w->wait.ticket =
+		    node_propose(r->api->node, (struct span){bytes.data, bytes.len}, on_written, w);
+	buf_done(&bytes);
 	if (w->wait.ticket == NULL)
 		api_text(api_wait_end(&w->wait), 500, e.msg);
 }
@@ -340,20 +346,18 @@ static int get_put(const struct api_request *r, struct kv_op *op)
 
 static void put(const struct api_request *r)
 {
-	struct kv_command c;
+	struct kv_op op = {.value = r->body};
 	struct buf room = {0};
-	struct kv_op *op = &c.ops[0];
 
-	*op = (struct kv_op){.value = r->body};
-	if (api_decode(r, r->rest, &room, &op->key) == 0 && check_key(r, op->key, false) &&
-	    get_put(r, op) == 0) {
+	if (api_decode(r, r->rest, &room, &op.key) == 0 && check_key(r, op.key, false) &&
+	    get_put(r, &op) == 0) {
 		if (r->body.len > KV_VALUE_MAX)
 			api_textf(r->call, 413,
 			          "Request body(%zu bytes) too large, max size: %u bytes. See "
 			          "raftd(8).",
 			          r->body.len, KV_VALUE_MAX);
 		else
-			propose(r, &c);
+			propose(r, &op);
 	}
 	buf_done(&room);
 }
@@ -380,14 +384,12 @@ static int get_delete(const struct api_request *r, struct kv_op *op)
 
 static void delete (const struct api_request *r)
 {
-	struct kv_command c;
+	struct kv_op op = {0};
 	struct buf room = {0};
-	struct kv_op *op = &c.ops[0];
 
-	*op = (struct kv_op){0};
-	if (api_decode(r, r->rest, &room, &op->key) == 0 && get_delete(r, op) == 0 &&
-	    check_key(r, op->key, op->verb == KV_DELETE_TREE))
-		propose(r, &c);
+	if (api_decode(r, r->rest, &room, &op.key) == 0 && get_delete(r, &op) == 0 &&
+	    check_key(r, op.key, op.verb == KV_DELETE_TREE))
+		propose(r, &op);
 	buf_done(&room);
 }
 

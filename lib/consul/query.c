@@ -340,7 +340,7 @@ int consul_duration_ns(struct span text, uint64_t *ret_ns, struct err *e)
 /* v / unit with up to `digits` digits behind the point, and none for nothing. */
 static void put_fraction(struct buf *to, uint64_t v, uint64_t unit, unsigned digits)
 {
-	char text[9];
+	char text[9] = {0};
 	uint64_t rest = v % unit;
 
 	buf_printf(to, "%llu", (unsigned long long)(v / unit));
