@@ -234,12 +234,16 @@ static void answer_code(struct http_call *c, uint8_t code, const unsigned char *
 	struct buf text = {0};
 	struct err e;
 
+	if (code == KV_REUSED) {
+		api_text(c, 422, "this Idempotency-Key was used for another request");
+		return;
+	}
 	kv_code_text(&text, code, session);
 	buf_add_char(&text, '\0');
 	if (buf_ok(&text, &e) < 0)
 		api_text(c, 500, e.msg);
 	else
-		api_text(c, code == KV_REUSED ? 422 : 500, text.data);
+		api_text(c, 500, text.data);
 	buf_done(&text);
 }
 
