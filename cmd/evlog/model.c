@@ -3,7 +3,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/id.h"
 #include "base/json_out.h"
@@ -231,18 +230,12 @@ static int ask(struct question *q, bool want)
 	}
 }
 
-static void nap(int64_t ns)
-{
-	struct timespec t = {.tv_sec = 0, .tv_nsec = (long)ns};
-
-	nanosleep(&t, NULL);
-}
-
 /* Until the model has the event; with the row of that moment. */
 static int wait_for(struct question *q)
 {
 	int64_t deadline = clock_mono_ns() + q->timeout_ns;
 	int64_t pause = NAP_MIN_NS;
+	struct err e;
 
 	for (;;) {
 		int status;
@@ -258,7 +251,9 @@ static int wait_for(struct question *q)
 			          q->name);
 			return TOOL_TEMPFAIL;
 		}
-		nap(pause);
+		/* Nothing tells that a model has moved. */
+		if (wait_readable(-1, clock_mono_ns() + pause, &e) < 0)
+			return fail_soft(&e);
 		pause = pause < NAP_MAX_NS / 2 ? 2 * pause : NAP_MAX_NS;
 	}
 }
