@@ -43,6 +43,23 @@ enum target_kind target_parse(const char *into, const char **ret_rest)
 	tool_usage("target '%s' is none of sqlite:DB, file:DIR, cmd:COMMAND", into);
 }
 
+int target_no_step(struct project *p)
+{
+	(void)p;
+	return PROJECT_ON;
+}
+
+int target_no_begin(struct project *p, const struct change *c)
+{
+	(void)c;
+	return target_no_step(p);
+}
+
+void target_no_poke(struct project *p)
+{
+	(void)p;
+}
+
 /* Symbolic links are followed; what it is itself may not be there yet. */
 void target_path(const char *path, struct buf *ret)
 {

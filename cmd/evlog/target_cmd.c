@@ -31,25 +31,6 @@ static int open(struct project *p)
 	return PROJECT_ON;
 }
 
-/* The cursor is saved with it. */
-static int accept_program(struct project *p)
-{
-	(void)p;
-	return PROJECT_ON;
-}
-
-static int begin(struct project *p, const struct change *c)
-{
-	(void)p;
-	(void)c;
-	return PROJECT_ON;
-}
-
-static void poke(struct project *p)
-{
-	(void)p;
-}
-
 /* ---- Lines. */
 
 /* The elements of an array, one a line. */
@@ -176,12 +157,6 @@ static int end(struct project *p, const struct change *c, bool *ret_poison)
 	return code;
 }
 
-static int publish(struct project *p)
-{
-	(void)p;
-	return PROJECT_ON;
-}
-
 static void close_target(struct project *p)
 {
 	struct own *own = p->own;
@@ -196,10 +171,10 @@ static void close_target(struct project *p)
 
 const struct target target_cmd = {
     .open = open,
-    .accept = accept_program,
-    .begin = begin,
-    .poke = poke,
+    .accept = target_no_step, /* the cursor is saved with the program */
+    .begin = target_no_begin,
+    .poke = target_no_poke,
     .end = end,
-    .publish = publish,
+    .publish = target_no_step,
     .close = close_target,
 };
