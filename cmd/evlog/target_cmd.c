@@ -3,14 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/backoff.h"
+#include "again.h"
 #include "environ.h"
 #include "os/clock.h"
-#include "os/rand.h"
 #include "os/wait.h"
 #include "project.h"
-
-static const struct backoff pauses = {100 * CLOCK_NS_PER_MS, 30 * CLOCK_NS_PER_SEC};
 
 struct own {
 	struct buf lines;
@@ -117,14 +114,12 @@ static int run_once(struct project *p, const struct change *c, int *ret_code)
 
 static int pause_for(struct project *p, uint32_t tries)
 {
-	uint64_t random = 0;
-	int64_t deadline;
 	struct err e;
+	int64_t delay = again_delay_ns(tries, &e);
 
-	(void)rand_bytes(&random, sizeof(random), &e);
-	deadline = clock_mono_ns() + backoff_delay_ns(&pauses, tries, random);
-	if (wait_readable(p->sig.fd, deadline, &e) > 0)
-		(void)project_take_signals(p);
+	if (delay < 0 || wait_readable(p->sig.fd, clock_mono_ns() + delay, &e) < 0)
+		return fail_soft(&e);
+	(void)project_take_signals(p);
 	return p->signal != 0 ? TOOL_SIGNAL + p->signal : PROJECT_ON;
 }
 
