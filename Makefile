@@ -170,19 +170,20 @@ lint: deps	## check the changed files; ALL=1 checks everything
 	@scripts/deps lint
 	@B='$(B)' scripts/lint $(if $(ALL),--all)
 
-coverage: deps	## run the tests and print the lines and branches they reach
+coverage: deps	## the lines and branches that the tests reach; TEST=PATTERN, DIR=lib/raft for some
 	-@$(MAKE) --no-print-directory $(jobs) run-check COV=1
 	@$(MAKE) --no-print-directory run-coverage COV=1
 
 # A bats file needs no test program.
 run-check: all $(if $(filter tests/%.bats,$(wildcard tests/$(TEST))),,tests)
+	$(if $(COV),@find $(B) -name '*.gcda' -delete)
 	@B='$(B)' SHOAL_SAN='$(SAN)' SOAK='$(SOAK)' TEST='$(TEST)' scripts/with-build tests/run
 
 run-sim: $(SIM)
 	@$(SIM) $(or $(SEED),$$(date +%s)) $(or $(SEEDS),100)
 
 run-coverage:
-	@scripts/coverage $(B)
+	@scripts/coverage $(B) $(DIR)
 
 run-demo: all
 	@B='$(B)' DEMO='$(DEMO)' scripts/with-build scripts/demo
