@@ -120,8 +120,13 @@ $(B)/libexec/$1: $(call obj,$(call helper_srcs,$1)) $(LIB) $(B)/.files
 endef
 $(foreach h,$(HELPERS),$(eval $(call helper_rule,$h)))
 
-$(UNITS) $(CRASHERS) $(SIM): %: %.o $(TESTLIB) $(LIB) $(B)/.files
-	$(link) $< $(TESTLIB) $(LIB) $(TEST_LDLIBS) $(LDLIBS)
+# Memory that runs out where a test wants it: tests/lib/fail_alloc.h.
+alloc := $(B)/tests/lib/fail_alloc.o
+$(UNITS) $(CRASHERS) $(SIM): private override LDFLAGS += \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray
+
+$(UNITS) $(CRASHERS) $(SIM): %: %.o $(alloc) $(TESTLIB) $(LIB) $(B)/.files
+	$(link) $< $(alloc) $(TESTLIB) $(LIB) $(TEST_LDLIBS) $(LDLIBS)
 
 $(BENCHES): %: %.o $(TESTLIB) $(LIB) $(B)/.files
 	$(link) $< $(TESTLIB) $(LIB) $(BENCH_LDLIBS) $(LDLIBS)
