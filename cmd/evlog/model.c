@@ -183,8 +183,7 @@ static int read_file_row(struct question *q)
 	if (status != PROJECT_ON || q->table == NULL)
 		return status;
 	if (named) {
-		row_put_path_of(&path, (struct span){q->table, strlen(q->table)}, q->keys,
-		                q->key_count);
+		row_put_path_of(&path, span_str(q->table), q->keys, q->key_count);
 	} else { /* which is a file name already */
 		struct buf whole = {0};
 
@@ -285,7 +284,7 @@ static void take_operands(struct question *q, const struct opts *o)
 		tool_usage("a key has at most %u columns", OUTPUT_KEYS_MAX);
 	q->keys = tool_alloc(q->key_count + 1, sizeof(*q->keys));
 	for (size_t i = 0; i < q->key_count; i++)
-		q->keys[i] = (struct span){o->operands[i + 1], strlen(o->operands[i + 1])};
+		q->keys[i] = span_str(o->operands[i + 1]);
 	slash = q->key_count > 0 ? strchr(q->keys[0].p, '/') : NULL;
 	if (slash == NULL)
 		return;
@@ -294,7 +293,7 @@ static void take_operands(struct question *q, const struct opts *o)
 	q->table = strndup(q->keys[0].p, (size_t)(slash - q->keys[0].p));
 	if (q->table == NULL)
 		tool_dief(TOOL_OSERR, "out of memory");
-	q->keys[0] = (struct span){slash + 1, strlen(slash + 1)};
+	q->keys[0] = span_str(slash + 1);
 }
 
 static void take_options(struct question *q, struct opts *o)

@@ -162,7 +162,7 @@ static void run_reader(unsigned reader)
 
 		snprintf(name, sizeof(name), x < WRITERS ? "w%u" : "r%u",
 		         x < WRITERS ? x : x - WRITERS);
-		read_stream(s, (struct span){name, strlen(name)});
+		read_stream(s, span_str(name));
 		crash_nap_us(200);
 		if (i % 50 == 49) {
 			evlog_close(s);

@@ -306,7 +306,7 @@ static void check_all(struct evlog *s, const struct way *w, struct outcome *o)
 	while (sc != NULL && scan_next(sc, evlog_durable(s), &f, &d, &e) == 1) {
 		uint64_t seq = strtoull(f.id.p, NULL, 10);
 
-		if (!span_is(f.stream, (struct span){parked, strlen(parked)}))
+		if (!span_is(f.stream, span_str(parked)))
 			continue;
 		if (seq > EVENTS_MAX || o->fate[seq] == NOTHING)
 			crash_die("%s: %ju is parked and never came", w->name, (uintmax_t)seq);

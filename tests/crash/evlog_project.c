@@ -208,7 +208,7 @@ static uint64_t read_files(const char *uuid, char rows[ROWS_MAX])
 		int found;
 
 		snprintf(name, sizeof(name), "t/k%u.json", k);
-		found = rowdir_read_row(path, (struct span){name, strlen(name)}, &row, &e);
+		found = rowdir_read_row(path, span_str(name), &row, &e);
 		if (found < 0)
 			crash_die("%s", e.msg);
 		if (found > 0)

@@ -383,8 +383,7 @@ static int check_acked(const struct walk *w, const struct acks *a)
 		if (k->seq == 0 || k->seq > w->n || w->seen[k->seq - 1].gone)
 			why = "is not in the log";
 		else if (w->seen[k->seq - 1].stream != hash_of(stream, (struct span){"", 0}) ||
-		         w->seen[k->seq - 1].id !=
-		             hash_of(stream, (struct span){k->id, strlen(k->id)}))
+		         w->seen[k->seq - 1].id != hash_of(stream, span_str(k->id)))
 			why = "is another event";
 		else if (w->seen[k->seq - 1].version != k->version)
 			why = "has another version";

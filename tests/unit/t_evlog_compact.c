@@ -274,7 +274,7 @@ static void a_stream_that_shares_a_key_is_found_by_an_index_made_anew(void **sta
 	evlog_close(s);
 	s = model_open(&m, m.from);
 	s->key_mask = 15;
-	assert_int_equal(evlog_head(s, (struct span){twin, strlen(twin)}, 99, &f, &m.e), 1);
+	assert_int_equal(evlog_head(s, span_str(twin), 99, &f, &m.e), 1);
 	assert_int_equal(evlog_head(s, (struct span){"a", 1}, 99, &f, &m.e), 1);
 	assert_int_equal(f.version, 3);
 	evlog_close(s);
