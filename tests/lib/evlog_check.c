@@ -145,6 +145,15 @@ int check_fill(struct evlog *s, struct commit *c, const char *words, struct err 
 	return r;
 }
 
+int check_save_cursor(struct cursor *c, uint64_t seq, struct err *e)
+{
+	struct cursor_state *state = cursor_state(c);
+
+	state->sequence = seq;
+	snprintf(state->selector, sizeof(state->selector), "--all");
+	return cursor_save(c, CHECK_CURSOR_NS(seq), e);
+}
+
 void check_note_commit(struct acks *a, const struct commit *c, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
