@@ -122,8 +122,13 @@ $(B)/libexec/$1: $(call obj,$(call helper_srcs,$1)) $(LIB) $(B)/.files
 endef
 $(foreach h,$(HELPERS),$(eval $(call helper_rule,$h)))
 
-$(UNITS) $(CRASHERS) $(SIM): %: %.o $(TESTLIB) $(LIB) $(B)/.files
-	$(link) $< $(TESTLIB) $(LIB) $(TEST_LDLIBS) $(LDLIBS)
+# Memory that runs out where a test wants it: tests/lib/fail_alloc.h.
+alloc := $(B)/tests/lib/fail_alloc.o
+$(UNITS) $(CRASHERS) $(SIM): private override LDFLAGS += \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray
+
+$(UNITS) $(CRASHERS) $(SIM): %: %.o $(alloc) $(TESTLIB) $(LIB) $(B)/.files
+	$(link) $< $(alloc) $(TESTLIB) $(LIB) $(TEST_LDLIBS) $(LDLIBS)
 
 $(BENCHES): %: %.o $(TESTLIB) $(LIB) $(B)/.files
 	$(link) $< $(TESTLIB) $(LIB) $(BENCH_LDLIBS) $(LDLIBS)
@@ -172,19 +177,20 @@ lint: deps	## check the changed files; ALL=1 checks everything
 	@scripts/deps lint
 	@B='$(B)' scripts/lint $(if $(ALL),--all)
 
-coverage: deps	## run the tests and print the lines and branches they reach
+coverage: deps	## the lines and branches that the tests reach; TEST=PATTERN, DIR=lib/raft for some
 	-@$(MAKE) --no-print-directory $(jobs) run-check COV=1
 	@$(MAKE) --no-print-directory run-coverage COV=1
 
 # A bats file needs no test program.
 run-check: all $(if $(filter tests/%.bats,$(wildcard tests/$(TEST))),,tests)
+	$(if $(COV),@find $(B) -name '*.gcda' -delete)
 	@B='$(B)' SHOAL_SAN='$(SAN)' SOAK='$(SOAK)' TEST='$(TEST)' scripts/with-build tests/run
 
 run-sim: $(SIM)
 	@$(SIM) $(or $(SEED),$$(date +%s)) $(or $(SEEDS),100)
 
 run-coverage:
-	@scripts/coverage $(B)
+	@scripts/coverage $(B) $(DIR)
 
 run-demo: all
 	@B='$(B)' DEMO='$(DEMO)' scripts/with-build scripts/demo

@@ -603,16 +603,16 @@ ended $code" ]
 	fill a 1 1
 	hold_lock
 	for when in before after; do
-		rm -f go done
+		rm -f go gave
 		mkfifo go
-		evlog consume mail --status-fd 4 -- sh -c 'cat go; touch done; exit 65' \
+		evlog consume mail --status-fd 4 -- sh -c 'cat go; touch gave; exit 65' \
 		    3>&- 4>status &
 		pid=$!
 		started $pid
 		wait_for 20 grep -qs batch status
 		[ $when = after ] || kill $pid
 		echo >go
-		wait_for 20 test -e done
+		wait_for 20 test -e gave
 		[ $when = before ] || kill $pid
 		wait_for 60 gone $pid
 		exits_with 143 wait $pid

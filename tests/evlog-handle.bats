@@ -446,7 +446,8 @@ no event'
 	appends a 1000
 	for duration in 400ms 4s 40s; do # whoever is slow gets more of it
 		: >runs
-		run -10 --separate-stderr handle a --retry-for $duration --status-fd 3 -- ./slow 3>status
+		run -10 --separate-stderr \
+		    handle a --retry-for $duration --status-fd 3 -- ./slow 3>status
 		[[ $stderr == '{"stream":"a","expected":"'*'","actual":"'* ]]
 		[ "$(lines_in runs)" -le 3 ] || break
 	done

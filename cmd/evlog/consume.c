@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/backoff.h"
+#include "again.h"
 #include "os/clock.h"
 #include "os/wait.h"
 #include "park.h"
@@ -34,8 +34,6 @@ const struct opt consume_options[] = {
 };
 
 #define REASON_MAX 64
-
-static const struct backoff pauses = {100 * CLOCK_NS_PER_MS, 30 * CLOCK_NS_PER_SEC};
 
 /* ---- The command line. */
 
@@ -241,17 +239,12 @@ static int pause_ns(struct consumer *c, int64_t delay_ns)
 static int retry(struct consumer *c, const struct answer *a)
 {
 	struct cursor_state *state = cursor_state(c->cursor);
-	const unsigned char *bytes;
-	uint64_t random;
-	int64_t delay;
 	struct err e;
+	int64_t delay = again_delay_ns(state->tries, &e);
 	int status;
 
-	bytes = rand_pool_take(&c->pool, sizeof(random), &e);
-	if (bytes == NULL)
+	if (delay < 0)
 		return fail_soft(&e);
-	memcpy(&random, bytes, sizeof(random));
-	delay = backoff_delay_ns(&pauses, state->tries, random);
 	status = consume_save(c);
 	if (status != CONSUME_ON)
 		return status;
@@ -349,7 +342,6 @@ static void begin(struct consumer *c)
 	if (sig_open(&c->sig, signals, &e) < 0)
 		fail(&e);
 	evlog_set_stop(c->s, is_told_to_end, c);
-	rand_pool_init(&c->pool);
 	spec.after = cursor_state(c->cursor)->sequence;
 	c->feed = feed_open(c->s, &spec);
 }

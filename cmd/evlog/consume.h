@@ -32,7 +32,6 @@ struct consumer {
 	struct sig sig;
 	int signal; /* the first that came: end after this batch; 0: none */
 	struct status status;
-	struct rand_pool pool;
 	int64_t saved_ns; /* when the cursor was saved last, monotonic */
 	struct buf store_env;
 };

@@ -202,7 +202,7 @@ void evolve_reset(struct evolve *v)
 	if (v->running && v->spec.init == NULL)
 		coproc_send(&v->jq.child, "null\n", 5);
 	else if (v->spec.init != NULL)
-		evolve_set(v, (struct span){v->spec.init, strlen(v->spec.init)});
+		evolve_set(v, span_str(v->spec.init));
 }
 
 void evolve_set(struct evolve *v, struct span state)

@@ -299,7 +299,7 @@ int fold_run(struct opts *o)
 		}
 	opts_need(o, 1, 1, "STREAM");
 	fold_check(&spec);
-	stream = (struct span){o->operands[0], strlen(o->operands[0])};
+	stream = span_str(o->operands[0]);
 	if (evlog_check_stream(stream.p, stream.len, &e) < 0)
 		tool_usage("%s", e.msg);
 	s = place_open(&place);

@@ -37,7 +37,7 @@ static void take_id(struct handle *h, const struct opts *o)
 {
 	struct err e;
 
-	h->id = (struct span){o->arg, strlen(o->arg)};
+	h->id = span_str(o->arg);
 	if (evlog_check_name("id", h->id.p, h->id.len, &e) < 0)
 		opts_bad(o, "%s", e.msg);
 	if (h->id.len > HANDLED_ID_MAX)

@@ -3,7 +3,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/id.h"
 #include "base/json_out.h"
@@ -42,6 +41,23 @@ enum target_kind target_parse(const char *into, const char **ret_rest)
 		return (enum target_kind)i;
 	}
 	tool_usage("target '%s' is none of sqlite:DB, file:DIR, cmd:COMMAND", into);
+}
+
+int target_no_step(struct project *p)
+{
+	(void)p;
+	return PROJECT_ON;
+}
+
+int target_no_begin(struct project *p, const struct change *c)
+{
+	(void)c;
+	return target_no_step(p);
+}
+
+void target_no_poke(struct project *p)
+{
+	(void)p;
 }
 
 /* Symbolic links are followed; what it is itself may not be there yet. */
@@ -167,8 +183,7 @@ static int read_file_row(struct question *q)
 	if (status != PROJECT_ON || q->table == NULL)
 		return status;
 	if (named) {
-		row_put_path_of(&path, (struct span){q->table, strlen(q->table)}, q->keys,
-		                q->key_count);
+		row_put_path_of(&path, span_str(q->table), q->keys, q->key_count);
 	} else { /* which is a file name already */
 		struct buf whole = {0};
 
@@ -231,18 +246,12 @@ static int ask(struct question *q, bool want)
 	}
 }
 
-static void nap(int64_t ns)
-{
-	struct timespec t = {.tv_sec = 0, .tv_nsec = (long)ns};
-
-	nanosleep(&t, NULL);
-}
-
 /* Until the model has the event; with the row of that moment. */
 static int wait_for(struct question *q)
 {
 	int64_t deadline = clock_mono_ns() + q->timeout_ns;
 	int64_t pause = NAP_MIN_NS;
+	struct err e;
 
 	for (;;) {
 		int status;
@@ -258,7 +267,9 @@ static int wait_for(struct question *q)
 			          q->name);
 			return TOOL_TEMPFAIL;
 		}
-		nap(pause);
+		/* Nothing tells that a model has moved. */
+		if (wait_readable(-1, clock_mono_ns() + pause, &e) < 0)
+			return fail_soft(&e);
 		pause = pause < NAP_MAX_NS / 2 ? 2 * pause : NAP_MAX_NS;
 	}
 }
@@ -273,7 +284,7 @@ static void take_operands(struct question *q, const struct opts *o)
 		tool_usage("a key has at most %u columns", OUTPUT_KEYS_MAX);
 	q->keys = tool_alloc(q->key_count + 1, sizeof(*q->keys));
 	for (size_t i = 0; i < q->key_count; i++)
-		q->keys[i] = (struct span){o->operands[i + 1], strlen(o->operands[i + 1])};
+		q->keys[i] = span_str(o->operands[i + 1]);
 	slash = q->key_count > 0 ? strchr(q->keys[0].p, '/') : NULL;
 	if (slash == NULL)
 		return;
@@ -282,7 +293,7 @@ static void take_operands(struct question *q, const struct opts *o)
 	q->table = strndup(q->keys[0].p, (size_t)(slash - q->keys[0].p));
 	if (q->table == NULL)
 		tool_dief(TOOL_OSERR, "out of memory");
-	q->keys[0] = (struct span){slash + 1, strlen(slash + 1)};
+	q->keys[0] = span_str(slash + 1);
 }
 
 static void take_options(struct question *q, struct opts *o)

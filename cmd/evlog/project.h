@@ -80,6 +80,7 @@ struct change {
 
 struct project;
 
+/* All members are there; of a target that has nothing to do at a step it is one of target_no_*. */
 struct target {
 	/*
 	 * Open the model and set p->mark: sequence 0 and no program for one that is new, or that is
@@ -100,6 +101,10 @@ struct target {
 };
 
 extern const struct target target_sqlite, target_file, target_cmd;
+
+int target_no_step(struct project *p);
+int target_no_begin(struct project *p, const struct change *c);
+void target_no_poke(struct project *p);
 
 /* "sqlite:DB", "file:DIR", "cmd:COMMAND": what it is, and the rest. */
 enum target_kind target_parse(const char *into, const char **ret_rest);

@@ -29,11 +29,6 @@ const struct opt compact_options[] = {
     {0},
 };
 
-static struct span span_of(const char *s)
-{
-	return (struct span){s, strlen(s)};
-}
-
 /* ---- Events of our own: they get id and attributes as any other. */
 
 enum deletion { DELETES_NOTHING, DELETES_SOFT, DELETES_HARD };
@@ -46,7 +41,7 @@ static void write_event(struct writer *w, const char *type, struct span data, en
 
 	w->mode = COMMIT_ATOMIC;
 	w->parser.form = EVENT_DATA;
-	w->parser.type = span_of(type);
+	w->parser.type = span_str(type);
 	meta_environment(&w->parser);
 	writer_init(w);
 	if (event_parse(&w->parser, data.p, data.len, &ev, &e) < 0)
@@ -86,15 +81,15 @@ int rm_run(struct opts *o)
 			place_option(&place, o, id);
 		}
 	opts_need(o, 1, 1, "STREAM");
-	p->stream = span_of(o->operands[0]);
+	p->stream = span_str(o->operands[0]);
 	if (evlog_check_stream(p->stream.p, p->stream.len, &e) < 0)
 		tool_usage("%s", e.msg);
-	if (span_is(p->stream, span_of(RETAIN_STREAM)))
+	if (span_is(p->stream, span_str(RETAIN_STREAM)))
 		tool_usage("stream '%s' has the rules of retention; 'evlog retain SELECTOR --none' "
 		           "ends one",
 		           o->operands[0]);
 	w->store = place_open(&place);
-	write_event(w, FRAME_DELETED_TYPE, span_of("null"), hard ? DELETES_HARD : DELETES_SOFT);
+	write_event(w, FRAME_DELETED_TYPE, span_str("null"), hard ? DELETES_HARD : DELETES_SOFT);
 	evlog_close(w->store);
 	free(w);
 	return TOOL_OK;
@@ -114,7 +109,7 @@ static void take_limit(struct retain *r, const struct opts *o, int id)
 	switch (id) {
 	case OPT_MAX_AGE:
 		r->rule.max_age_ns = (uint64_t)opts_duration_ns(o);
-		r->rule.max_age = span_of(o->arg);
+		r->rule.max_age = span_str(o->arg);
 		break;
 	case OPT_MAX_COUNT:
 		r->rule.max_count = (uint32_t)opts_u64(o, 1, UINT32_MAX);
@@ -133,7 +128,7 @@ static void take_selector(struct retain *r, const char *operand)
 	query_done(&q);
 	if (strcmp(operand, RETAIN_STREAM) == 0)
 		tool_usage("stream '%s' has the rules themselves", operand);
-	r->rule.selector = span_of(operand);
+	r->rule.selector = span_str(operand);
 }
 
 /* Print the rules, or that of the selector. */
@@ -180,7 +175,7 @@ static int set_rule(struct retain *r, struct evlog *s)
 		return TOOL_OK;
 	w = tool_alloc(1, sizeof(*w));
 	w->store = s;
-	w->parser.stream = span_of(RETAIN_STREAM);
+	w->parser.stream = span_str(RETAIN_STREAM);
 	write_event(w, RETAIN_TYPE, (struct span){r->data.data, r->data.len}, DELETES_NOTHING);
 	free(w);
 	return TOOL_OK;

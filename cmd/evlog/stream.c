@@ -113,7 +113,7 @@ static bool answer_by_word(struct answer *a, struct span line)
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (span_is(line, (struct span){words[i].word, strlen(words[i].word)})) {
+		if (span_is(line, span_str(words[i].word))) {
 			*a =
 			    (struct answer){.verdict = words[i].verdict, .status = words[i].status};
 			snprintf(a->text, sizeof(a->text), "%s", words[i].word);

@@ -3,14 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/backoff.h"
+#include "again.h"
 #include "environ.h"
 #include "os/clock.h"
-#include "os/rand.h"
 #include "os/wait.h"
 #include "project.h"
-
-static const struct backoff pauses = {100 * CLOCK_NS_PER_MS, 30 * CLOCK_NS_PER_SEC};
 
 struct own {
 	struct buf lines;
@@ -29,25 +26,6 @@ static int open(struct project *p)
 		memcpy(p->mark.selector, state->selector, sizeof(p->mark.selector));
 	}
 	return PROJECT_ON;
-}
-
-/* The cursor is saved with it. */
-static int accept_program(struct project *p)
-{
-	(void)p;
-	return PROJECT_ON;
-}
-
-static int begin(struct project *p, const struct change *c)
-{
-	(void)p;
-	(void)c;
-	return PROJECT_ON;
-}
-
-static void poke(struct project *p)
-{
-	(void)p;
 }
 
 /* ---- Lines. */
@@ -136,14 +114,12 @@ static int run_once(struct project *p, const struct change *c, int *ret_code)
 
 static int pause_for(struct project *p, uint32_t tries)
 {
-	uint64_t random = 0;
-	int64_t deadline;
 	struct err e;
+	int64_t delay = again_delay_ns(tries, &e);
 
-	(void)rand_bytes(&random, sizeof(random), &e);
-	deadline = clock_mono_ns() + backoff_delay_ns(&pauses, tries, random);
-	if (wait_readable(p->sig.fd, deadline, &e) > 0)
-		(void)project_take_signals(p);
+	if (delay < 0 || wait_readable(p->sig.fd, clock_mono_ns() + delay, &e) < 0)
+		return fail_soft(&e);
+	(void)project_take_signals(p);
 	return p->signal != 0 ? TOOL_SIGNAL + p->signal : PROJECT_ON;
 }
 
@@ -176,12 +152,6 @@ static int end(struct project *p, const struct change *c, bool *ret_poison)
 	return code;
 }
 
-static int publish(struct project *p)
-{
-	(void)p;
-	return PROJECT_ON;
-}
-
 static void close_target(struct project *p)
 {
 	struct own *own = p->own;
@@ -196,10 +166,10 @@ static void close_target(struct project *p)
 
 const struct target target_cmd = {
     .open = open,
-    .accept = accept_program,
-    .begin = begin,
-    .poke = poke,
+    .accept = target_no_step, /* the cursor is saved with the program */
+    .begin = target_no_begin,
+    .poke = target_no_poke,
     .end = end,
-    .publish = publish,
+    .publish = target_no_step,
     .close = close_target,
 };

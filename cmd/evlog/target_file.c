@@ -158,18 +158,6 @@ static int accept_program(struct project *p)
 	return rowdir_apply(own->d, NULL, 0, false, &p->mark, &e) < 0 ? fail_soft(&e) : PROJECT_ON;
 }
 
-static int begin(struct project *p, const struct change *c)
-{
-	(void)p;
-	(void)c;
-	return PROJECT_ON;
-}
-
-static void poke(struct project *p)
-{
-	(void)p;
-}
-
 static size_t take_events(struct own *own, const struct change *c)
 {
 	size_t n = 0;
@@ -284,8 +272,8 @@ static void close_target(struct project *p)
 const struct target target_file = {
     .open = open_target,
     .accept = accept_program,
-    .begin = begin,
-    .poke = poke,
+    .begin = target_no_begin,
+    .poke = target_no_poke,
     .end = end,
     .publish = publish,
     .close = close_target,

@@ -4,27 +4,9 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit
+# shellcheck source=/dev/null
+. "$here/show.sh"
 export EVLOG_STORE=$PWD/packages.evlog
-
-say() {
-	echo
-	printf '# %s\n' "$@"
-}
-
-# show COMMAND [STATUS]: print a command, then what it prints; it has to exit with the status.
-show() {
-	local got=0
-	printf '\n$ %s\n' "$1"
-	eval "$1" || got=$?
-	[ "$got" -eq 0 ] || echo "(exit $got)"
-	if [ "$got" -ne "${2-0}" ]; then
-		echo "demo: that was to exit with ${2-0}" >&2
-		exit 1
-	fi
-}
 
 if ! command -v dpkg-query >/dev/null; then
 	echo "This demo shows the history of Debian packages; there is no dpkg here."

@@ -88,7 +88,7 @@ bool cursor_slot_get(const char from[CURSOR_SLOT], uint32_t salt, struct cursor_
 	uint64_t tries;
 	uint64_t crc;
 
-	if (!span_is(word, (struct span){MAGIC, strlen(MAGIC)}) ||
+	if (!span_is(word, span_str(MAGIC)) ||
 	    !get_number(next_word(&rest), UINT64_MAX, &state.sequence) ||
 	    !get_number(next_word(&rest), UINT64_MAX, &state.save))
 		return false;

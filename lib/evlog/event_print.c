@@ -125,8 +125,7 @@ static char *put_attributes(char *to, struct span attrs, const struct span place
 
 	for (int i = AT_CORRELATION; i < PLACES; i++)
 		if (places[i].len > 0)
-			to = put_attribute(to, (struct span){place_name[i], strlen(place_name[i])},
-			                   places[i]);
+			to = put_attribute(to, span_str(place_name[i]), places[i]);
 	while (attrs_next(&attrs, &name, &value))
 		if (place_of(name) == PLACES)
 			to = put_attribute(to, name, value);

@@ -137,7 +137,7 @@ static void next_word(struct reader *r, struct word *w)
 
 static bool is_word(const struct word *w, enum word_kind kind, const char *text)
 {
-	return w->kind == kind && span_is(w->text, (struct span){text, strlen(text)});
+	return w->kind == kind && span_is(w->text, span_str(text));
 }
 
 /* ---- What is known of words. */
@@ -194,7 +194,7 @@ static const struct known operators[] = {
 static const char *find(const struct known *known, size_t n, struct span word)
 {
 	for (size_t i = 0; i < n; i++)
-		if (span_is(word, (struct span){known[i].word, strlen(known[i].word)}))
+		if (span_is(word, span_str(known[i].word)))
 			return known[i].what;
 	return NULL;
 }

@@ -80,7 +80,7 @@ void event_deletes(struct event *ev, bool hard)
 
 	ev->kind = FRAME_DELETED;
 	ev->type = (struct span){FRAME_DELETED_TYPE, sizeof(FRAME_DELETED_TYPE) - 1};
-	ev->data = (struct span){data, strlen(data)};
+	ev->data = span_str(data);
 }
 
 static bool is_name_byte(unsigned char c)

@@ -84,7 +84,7 @@ static int leave_table(struct rowdir *d, struct open_tables *t, struct err *e)
 
 static int enter_table(struct rowdir *d, struct open_tables *t, struct span name, struct err *e)
 {
-	if (t->fd >= 0 && span_is((struct span){t->name, strlen(t->name)}, name))
+	if (t->fd >= 0 && span_is(span_str(t->name), name))
 		return 0;
 	if (leave_table(d, t, e) < 0)
 		return -1;
@@ -182,10 +182,10 @@ static int read_state(int own_dir, struct buf *text, struct rowdir_state *s, str
 int rowdir_check_owner(const char *path, const struct rowdir_owner *o, const struct rowdir_state *s,
                        struct err *e)
 {
-	if (!span_is(s->name, (struct span){o->name, strlen(o->name)}))
+	if (!span_is(s->name, span_str(o->name)))
 		return err_set(e, EVLOG_FOREIGN, "'%s' holds the projection '%.*s'", path,
 		               (int)s->name.len, s->name.p);
-	if (!span_is(s->store, (struct span){o->store, strlen(o->store)}))
+	if (!span_is(s->store, span_str(o->store)))
 		return err_set(e, EVLOG_FOREIGN, "'%s' holds the projection '%s' of another store",
 		               path, o->name);
 	return 0;

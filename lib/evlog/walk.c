@@ -213,7 +213,8 @@ int walk_file(struct evlog *s, int fd, uint64_t base, struct walk *w, struct err
 	struct stat st;
 
 	for (int tries = 0;; tries++) {
-		*w = (struct walk){.base = base};
+		memset(w, 0, sizeof(*w));
+		w->base = base;
 		if (fstat(fd, &st) < 0)
 			return err_sys(e, "look at the active segment");
 		if (walk_once(s, &st, fd, w, e) < 0)

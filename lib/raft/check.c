@@ -14,7 +14,8 @@ static bool check_entries(const struct raft_message *m)
 	uint64_t term = m->prev.term;
 	uint64_t clock = 0;
 
-	if (m->count > RAFT_MESSAGE_ENTRIES_MAX || (m->count > 0 && m->entries == NULL))
+	if (m->count > RAFT_MESSAGE_ENTRIES_MAX || (m->count > 0 && m->entries == NULL) ||
+	    m->prev.index + m->count >= RAFT_NUMBER_MAX)
 		return false;
 	for (size_t i = 0; i < m->count; i++) {
 		const struct raft_entry *e = &m->entries[i];

@@ -198,11 +198,25 @@ static void load_snapshot(struct raft *r, const struct raft_snapshot *s)
 	raft_disk_reset(r, s->point);
 }
 
+/* What raft_check() demands of messages; the term of the last entry is the highest of them. */
+static bool is_in_bounds(const struct raft_start *start)
+{
+	const struct raft_point none = {0, 0};
+	const struct raft_point s = start->snapshot == NULL ? none : start->snapshot->point;
+
+	return start->term < RAFT_NUMBER_MAX && start->base.term < RAFT_NUMBER_MAX &&
+	       start->base.index < RAFT_NUMBER_MAX - start->count && s.term < RAFT_NUMBER_MAX &&
+	       s.index < RAFT_NUMBER_MAX &&
+	       (start->count == 0 || start->entries[start->count - 1].term < RAFT_NUMBER_MAX);
+}
+
 static int load(struct raft *r, const struct raft_start *start, struct err *e)
 {
 	const struct raft_snapshot *s = start->snapshot;
 	uint64_t snapshot_index = s == NULL ? 0 : s->point.index;
 
+	if (!is_in_bounds(start))
+		return err_set(e, EBADMSG, "a term or an index is beyond all that can be reached");
 	if (start->base.index > snapshot_index)
 		return err_set(
 		    e, EBADMSG, "the log begins behind %llu, and the snapshot ends at %llu",

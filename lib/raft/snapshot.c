@@ -62,7 +62,8 @@ void raft_snapshot_taken(struct raft *r, const struct raft_snapshot *s)
 {
 	const struct raft_point before = r->snapshot.point;
 
-	/* One of the same point may replace one that is lost: without it nothing may ever commit. */
+	/* One of the same point may replace one that is lost: without it nothing may ever commit.
+	 */
 	if (s->point.index < before.index || (s->point.index == before.index && !r->snapshot_lost))
 		return;
 	if (s->point.index > r->commit || !raft_log_has(&r->log, s->point)) {

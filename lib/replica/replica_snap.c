@@ -62,7 +62,8 @@ void replica_snap_done(struct replica *r)
 
 static bool is_due(const struct replica *r)
 {
-	if (r->snap.receiver != NULL || r->applied < r->snapshot_index || r->now < r->snap.not_before)
+	if (r->snap.receiver != NULL || r->applied < r->snapshot_index ||
+	    r->now < r->snap.not_before)
 		return false;
 	if (r->snap.wanted)
 		return true;

@@ -25,7 +25,10 @@ die() {
 }
 calc() { awk "BEGIN { printf \"$1\", $2 }"; }
 # The median of a column of a side's results.
-median() { sort -g -k "$2,$2" "result/$1" | awk '{ v[NR] = $'"$2"' } END { print v[int((NR + 1) / 2)] }'; }
+median() {
+	sort -g -k "$2,$2" "result/$1" |
+	    awk '{ v[NR] = $'"$2"' } END { print v[int((NR + 1) / 2)] }'
+}
 
 # one SIDE BATCHES BATCH
 one() {

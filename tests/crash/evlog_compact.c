@@ -13,26 +13,20 @@
  * killed any more, all the others go.
  */
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "crash.h"
 #include "evlog/retain.h"
 #include "evlog/shrink.h"
 #include "evlog/store_impl.h"
 #include "evlog_check.h"
+#include "evlog_receipts.h"
 #include "seeded.h"
-#include "tmp_dir.h"
 
 #define WRITERS      3
 #define READERS      2
@@ -48,33 +42,11 @@ struct shared {
 	volatile int stopping;
 };
 
+static const struct crash_counts kill_counts = {.usual = 20, .soak = 200, .sanitized = 2};
+
 static struct shared *shared;
-static const char *dir;
 static char store[300];
 static uint64_t rng;
-
-static _Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static _Noreturn void die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("not ok - ", stdout);
-	vprintf(fmt, ap);
-	printf(" (kept in %s)\n", dir);
-	va_end(ap);
-	fflush(stdout);
-	_exit(1);
-}
-
-static void nap_us(uint64_t us)
-{
-	struct timespec t = {.tv_sec = (time_t)(us / 1000000),
-	                     .tv_nsec = (long)(us % 1000000) * 1000};
-
-	nanosleep(&t, NULL);
-}
 
 static struct evlog *open_store(void)
 {
@@ -82,7 +54,7 @@ static struct evlog *open_store(void)
 	struct evlog *s = check_open(store, NULL, &e);
 
 	if (s == NULL)
-		die("open: %s", e.msg);
+		crash_die("open: %s", e.msg);
 	return s;
 }
 
@@ -114,7 +86,6 @@ static void write_one(struct evlog *s, struct commit *c, unsigned writer, int re
 {
 	uint32_t number = shared->number[writer];
 	struct commit_result r;
-	struct acks a = {0};
 	char words[256];
 	struct err e;
 	bool deletes = make_words(words, writer, number);
@@ -122,41 +93,29 @@ static void write_one(struct evlog *s, struct commit *c, unsigned writer, int re
 
 	commit_clear(c);
 	if (check_fill(s, c, words, &e) < 0)
-		die("%s", e.msg);
+		crash_die("%s", e.msg);
 	done = evlog_commit(s, c, COMMIT_ATOMIC, CHECK_TIME_NS + number, &r, &e);
 	/* A deletion that is repeated because its receipt was lost. */
 	if (done < 0 && !(deletes && e.code == EVLOG_NO_STREAM))
-		die("writer %u commit %u: %s", writer, number, e.msg);
+		crash_die("writer %u commit %u: %s", writer, number, e.msg);
 	if (done == 0 && evlog_sync(s, r.sequence, &e) < 0)
-		die("writer %u sync: %s", writer, e.msg);
+		crash_die("writer %u sync: %s", writer, e.msg);
 	if (!deletes)
-		check_note_commit(&a, c, commit_count(c));
-	if (write(receipts, a.v, a.n * sizeof(*a.v)) != (ssize_t)(a.n * sizeof(*a.v)))
-		die("write a receipt: %s", strerror(errno));
-	acks_done(&a);
+		receipts_write(receipts, c);
 	shared->number[writer]++;
 	if (evlog_maintain(s, &e) < 0)
-		die("writer %u maintain: %s", writer, e.msg);
+		crash_die("writer %u maintain: %s", writer, e.msg);
 }
 
 static void run_writer(unsigned writer)
 {
 	struct commit *c = commit_new();
-	struct evlog *s;
-	struct stat st;
-	char name[400];
-	int fd;
+	int fd = receipts_open(writer);
+	struct evlog *s = open_store();
 
-	snprintf(name, sizeof(name), "%s/receipts.%u", dir, writer);
-	fd = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	/* Half a receipt is none. */
-	if (fd < 0 || fstat(fd, &st) < 0 ||
-	    ftruncate(fd, st.st_size - st.st_size % (off_t)sizeof(struct acked)) < 0)
-		die("'%s': %s", name, strerror(errno));
-	s = open_store();
 	while (!shared->stopping) {
 		write_one(s, c, writer, fd);
-		nap_us(300);
+		crash_nap_us(300);
 	}
 	evlog_close(s);
 	commit_free(c);
@@ -175,18 +134,19 @@ static void read_stream(struct evlog *s, struct span stream)
 	uint32_t first;
 
 	if (evlog_gather(s, stream, 0, UINT32_MAX, end, &seqs, &e) < 0)
-		die("read '%.*s': %s", (int)stream.len, stream.p, e.msg);
+		crash_die("read '%.*s': %s", (int)stream.len, stream.p, e.msg);
 	for (size_t i = 0; i < seqs.len; i++) {
 		int r = evlog_get(s, seqs.v[i], &f, &e);
 		uint32_t version = seqs.first + (uint32_t)i;
 
 		if (r < 0 || (r > 0 && (f.version != version || !span_is(f.stream, stream))))
-			die("'%.*s' version %u: %s", (int)stream.len, stream.p, version,
-			    r < 0 ? e.msg : "another event");
+			crash_die("'%.*s' version %u: %s", (int)stream.len, stream.p, version,
+			          r < 0 ? e.msg : "another event");
 		/* It may have been deleted or left out since. */
 		if (r == 0 && evlog_first(s, stream, evlog_durable(s), &first, &e) > 0 &&
 		    first <= version)
-			die("'%.*s' version %u is missing", (int)stream.len, stream.p, version);
+			crash_die("'%.*s' version %u is missing", (int)stream.len, stream.p,
+			          version);
 	}
 	shared->reads++;
 	seqs_done(&seqs);
@@ -202,8 +162,8 @@ static void run_reader(unsigned reader)
 
 		snprintf(name, sizeof(name), x < WRITERS ? "w%u" : "r%u",
 		         x < WRITERS ? x : x - WRITERS);
-		read_stream(s, (struct span){name, strlen(name)});
-		nap_us(200);
+		read_stream(s, span_str(name));
+		crash_nap_us(200);
 		if (i % 50 == 49) {
 			evlog_close(s);
 			s = open_store();
@@ -216,24 +176,19 @@ static void run_reader(unsigned reader)
 
 static pid_t start(void (*run)(unsigned), unsigned which)
 {
-	pid_t pid;
+	pid_t pid = crash_fork();
 
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		die("fork: %s", strerror(errno));
 	if (pid > 0)
 		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	run(which);
 	_exit(0);
 }
 
-static void run_compact(unsigned which)
+static pid_t start_compact(void)
 {
-	(void)which;
-	execlp("evlog", "evlog", "-s", store, "compact", "-q", (char *)NULL);
-	_exit(127);
+	static const char *const argv[] = {"evlog", "-s", store, "compact", "-q", NULL};
+
+	return crash_start(argv, NULL, NULL);
 }
 
 /* 1: it was killed, 0: it had ended by itself before. */
@@ -241,12 +196,11 @@ static int kill_compact(pid_t pid, uint64_t after_us)
 {
 	int status;
 
-	nap_us(after_us);
+	crash_nap_us(after_us);
 	kill(pid, SIGKILL);
-	if (waitpid(pid, &status, 0) < 0)
-		die("wait: %s", strerror(errno));
+	status = crash_wait(pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
-		die("evlog compact: exit %d", WEXITSTATUS(status));
+		crash_die("evlog compact: exit %d", WEXITSTATUS(status));
 	return WIFSIGNALED(status);
 }
 
@@ -276,7 +230,7 @@ static unsigned kill_many(unsigned kills, pid_t writers[WRITERS])
 	for (unsigned n = 0; n < kills;) {
 		uint64_t after = seeded_below(&rng, longest);
 
-		if (kill_compact(start(run_compact, 0), after)) {
+		if (kill_compact(start_compact(), after)) {
 			n++;
 			writing += left_a_rest();
 		} else if (longest > 4000) {
@@ -285,8 +239,7 @@ static unsigned kill_many(unsigned kills, pid_t writers[WRITERS])
 		if (seeded_below(&rng, 8) == 0) {
 			unsigned w = (unsigned)seeded_below(&rng, WRITERS);
 
-			kill(writers[w], SIGKILL);
-			waitpid(writers[w], NULL, 0);
+			crash_kill(writers[w], "a writer");
 			writers[w] = start(run_writer, w);
 		}
 	}
@@ -295,10 +248,10 @@ static unsigned kill_many(unsigned kills, pid_t writers[WRITERS])
 
 static void wait_for(pid_t pid, const char *what)
 {
-	int status;
+	int status = crash_wait(pid);
 
-	if (waitpid(pid, &status, 0) < 0 || status != 0)
-		die("a %s ended with status %d", what, status);
+	if (status != 0)
+		crash_die("a %s ended with status %d", what, status);
 }
 
 static void stop_all(const pid_t *writers, const pid_t *readers)
@@ -309,7 +262,7 @@ static void stop_all(const pid_t *writers, const pid_t *readers)
 	for (unsigned w = 0; w < WRITERS; w++) {
 		before[w] = shared->number[w];
 		while (shared->number[w] == before[w])
-			nap_us(1000);
+			crash_nap_us(1000);
 	}
 	shared->stopping = 1;
 	for (unsigned w = 0; w < WRITERS; w++)
@@ -319,22 +272,6 @@ static void stop_all(const pid_t *writers, const pid_t *readers)
 }
 
 /* --- what is left --- */
-
-static void read_receipts(struct acks *a)
-{
-	for (unsigned w = 0; w < WRITERS; w++) {
-		char name[400];
-		struct acked k;
-		FILE *f;
-
-		snprintf(name, sizeof(name), "%s/receipts.%u", dir, w);
-		f = fopen(name, "re");
-		while (f != NULL && fread(&k, sizeof(k), 1, f) == 1)
-			*acks_add(a) = k;
-		if (f != NULL)
-			fclose(f);
-	}
-}
 
 /* Is the event still to be there?  Of a writer's stream what came after its last deletion. */
 static bool stays(const struct acked *k, const uint32_t last_shared[SHARED])
@@ -371,13 +308,13 @@ static void check_kept(struct evlog *s, const struct acks *a, bool compacted)
 		int shown = evlog_at(s, stream, k->version, evlog_durable(s), &f, &e);
 
 		if (there < 0 || shown < 0)
-			die("sequence %ju: %s", (uintmax_t)k->seq, e.msg);
+			crash_die("sequence %ju: %s", (uintmax_t)k->seq, e.msg);
 		if (stay && (there == 0 || shown == 0))
-			die("'%s' version %u, sequence %ju, is lost", k->stream, k->version,
-			    (uintmax_t)k->seq);
+			crash_die("'%s' version %u, sequence %ju, is lost", k->stream, k->version,
+			          (uintmax_t)k->seq);
 		if (!stay && (shown > 0 || (compacted && there > 0)))
-			die("'%s' version %u, sequence %ju, is there", k->stream, k->version,
-			    (uintmax_t)k->seq);
+			crash_die("'%s' version %u, sequence %ju, is there", k->stream, k->version,
+			          (uintmax_t)k->seq);
 		kept += stay;
 	}
 	if (compacted)
@@ -393,12 +330,12 @@ static void check_all(void)
 	struct evlog *s = open_store();
 	struct err e;
 
-	read_receipts(&acks);
+	receipts_read(&acks, WRITERS);
 	check_kept(s, &acks, false);
 	if (evlog_check_store(s, &acks, CHECK_DEEP | CHECK_NO_LOSS | CHECK_SHRUNK, &e) < 0 ||
 	    evlog_compact(s, false, false, &none, &t, &e) < 0 ||
 	    evlog_check_store(s, &acks, CHECK_DEEP | CHECK_NO_LOSS | CHECK_SHRUNK, &e) < 0)
-		die("%s", e.msg);
+		crash_die("%s", e.msg);
 	check_kept(s, &acks, true);
 	evlog_close(s);
 	acks_done(&acks);
@@ -406,35 +343,25 @@ static void check_all(void)
 
 static void make_store(void)
 {
-	static const char rule[] = "evlog -s \"$1\" retain 'r*' --max-count 20"; /* RETAINED */
-	pid_t pid;
+	static const char *const argv[] = {"evlog", "-s",          store, "retain",
+	                                   "r*",    "--max-count", "20",  NULL}; /* RETAINED */
 	struct err e;
 
 	if (check_create(store, SEGMENT_SIZE, NULL, &e) < 0)
-		die("%s", e.msg);
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		execlp("sh", "sh", "-c", rule, "sh", store, (char *)NULL);
-		_exit(127);
-	}
-	wait_for(pid, "rule");
+		crash_die("%s", e.msg);
+	wait_for(crash_start(argv, NULL, NULL), "rule");
 }
 
 int main(int argc, char **argv)
 {
-	const char *soak = getenv("SOAK");
-	unsigned kills = soak != NULL && *soak != '\0' ? 200 : seeded_rounds(20);
+	unsigned kills = crash_rounds(argc, argv, &kill_counts);
 	pid_t writers[WRITERS], readers[READERS];
 	unsigned writing;
 
-	if (argc > 1)
-		kills = (unsigned)strtoul(argv[1], NULL, 10);
 	rng = seeded();
-	shared =
-	    mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	dir = tmp_dir_new();
-	snprintf(store, sizeof(store), "%s/store", dir);
+	crash_dir_new();
+	snprintf(store, sizeof(store), "%s/store", crash_dir);
+	shared = crash_share(sizeof(*shared));
 	make_store();
 	for (unsigned w = 0; w < WRITERS; w++)
 		writers[w] = start(run_writer, w);
@@ -444,7 +371,7 @@ int main(int argc, char **argv)
 	stop_all(writers, readers);
 	printf("# %u compactions were killed, %u in the middle of a file\n", kills, writing);
 	check_all();
-	tmp_dir_free((char *)(uintptr_t)dir);
+	crash_dir_free();
 	printf("ok 1 - nothing that stays is lost under kill -9 of compact\n1..1\n");
 	return 0;
 }

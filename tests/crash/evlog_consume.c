@@ -19,17 +19,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "crash.h"
 #include "evlog/cursor.h"
 #include "evlog/read.h"
 #include "evlog_check.h"
 #include "os/file.h"
 #include "seeded.h"
-#include "tmp_dir.h"
 
 #define EVENTS_MAX   200000u
 #define STREAMS      5u
@@ -49,36 +48,15 @@ struct way {
 
 static const struct way ways[] = {{"batch", false, 0}, {"stream", true, 0}, {"group", false, 2}};
 
-static const char *dir, *self;
+static const struct crash_counts kill_counts = {.usual = 20, .soak = 200, .sanitized = 3};
+
+static const char *self;
 static char store[300];
 static uint64_t rng;
 
-static _Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static _Noreturn void die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("not ok - ", stdout);
-	vprintf(fmt, ap);
-	printf(" (kept in %s)\n", dir);
-	va_end(ap);
-	fflush(stdout);
-	_exit(1);
-}
-
-static void nap_us(uint64_t us)
-{
-	struct timespec t = {.tv_sec = (time_t)(us / 1000000),
-	                     .tv_nsec = (long)(us % 1000000) * 1000};
-
-	nanosleep(&t, NULL);
-}
-
 static void path_of(char to[400], const char *what, const char *way, unsigned member)
 {
-	snprintf(to, 400, "%s/%s.%s.%u", dir, what, way, member);
+	snprintf(to, 400, "%s/%s.%s.%u", crash_dir, what, way, member);
 }
 
 /* ---- The command: argv is the word, DIR, the way and the member. */
@@ -156,9 +134,9 @@ static int take_batch(const struct batch *b, const char *way, unsigned member)
 	if (b->seq[0] <= acked)
 		say('V', "%ju comes again, %ju was acknowledged", (uintmax_t)b->seq[0],
 		    (uintmax_t)acked);
-	nap_us(chance % 4 == 0 ? seeded_below(&rng, 4000) : 0);
+	crash_nap_us(chance % 4 == 0 ? seeded_below(&rng, 4000) : 0);
 	if (told_to_end) {
-		nap_us(seeded_below(&rng, 8000));
+		crash_nap_us(seeded_below(&rng, 8000));
 		_exit(1);
 	}
 	if (chance == 1)
@@ -179,7 +157,7 @@ static int take(char **argv)
 	char name[400];
 	int lock;
 
-	dir = argv[1];
+	crash_dir = argv[1];
 	rng = (uint64_t)getpid() * 2654435761u + (uint64_t)time(NULL);
 	sigaction(SIGTERM, &act, NULL);
 	path_of(name, "log", way, member);
@@ -205,7 +183,7 @@ static pid_t start(const struct way *w, unsigned member)
 	char group[16], number[12], name[400];
 	const char *argv[24] = {"evlog", "consume", w->name, "-s",           store,
 	                        "-f",    "-n",      BATCH,   "--status-fd=9"};
-	const char *command[] = {"--", self, TAKE_WORD, dir, w->name, number};
+	const char *command[] = {"--", self, TAKE_WORD, crash_dir, w->name, number};
 	size_t n = 9;
 	pid_t pid;
 
@@ -217,16 +195,12 @@ static pid_t start(const struct way *w, unsigned member)
 		argv[n++] = "--stream";
 	memcpy(argv + n, command, sizeof(command));
 	path_of(name, "status", w->name, member);
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		die("fork: %s", strerror(errno));
+	pid = crash_fork();
 	if (pid == 0) {
 		int fd = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
 		if (fd < 0 || dup2(fd, 9) < 0 || fcntl(9, F_SETFD, 0) < 0)
 			_exit(126);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execvp(argv[0], (char *const *)(uintptr_t)argv);
 		_exit(127);
 	}
@@ -243,19 +217,7 @@ static void append_some(struct evlog *s)
 		         (unsigned)seeded_below(&rng, STREAMS),
 		         (unsigned)(20 + seeded_below(&rng, 300)));
 	if (words[0] != '\0' && check_append(s, words, NULL, &e) < 0)
-		die("append: %s", e.msg);
-}
-
-/* It has only been killed; else it ended by itself, which it must not. */
-static void kill_one(pid_t pid)
-{
-	int status;
-
-	kill(pid, SIGKILL);
-	if (waitpid(pid, &status, 0) != pid)
-		die("wait: %s", strerror(errno));
-	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
-		die("a consumer ended by itself, status %d", status);
+		crash_die("append: %s", e.msg);
 }
 
 static void end_one(pid_t pid)
@@ -263,12 +225,11 @@ static void end_one(pid_t pid)
 	int status;
 
 	kill(pid, SIGTERM);
-	if (waitpid(pid, &status, 0) != pid)
-		die("wait: %s", strerror(errno));
+	status = crash_wait(pid);
 	/* Before it has the cursor, a signal just ends it. */
 	if (WIFSIGNALED(status) ? WTERMSIG(status) != SIGTERM
 	                        : WEXITSTATUS(status) != 128 + SIGTERM)
-		die("a consumer ended with status %d", status);
+		crash_die("a consumer ended with status %d", status);
 }
 
 static bool is_done(struct evlog *s, const struct way *w, unsigned member)
@@ -279,7 +240,7 @@ static bool is_done(struct evlog *s, const struct way *w, unsigned member)
 	int found = cursor_read(s, &id, &state, &e);
 
 	if (found < 0)
-		die("%s", e.msg);
+		crash_die("%s", e.msg);
 	return found > 0 && state.sequence >= evlog_durable(s);
 }
 
@@ -308,19 +269,19 @@ static void read_log(struct evlog *s, const struct way *w, unsigned member, stru
 		unsigned stream;
 
 		if (line[0] == 'V')
-			die("%s, member %u: %s", w->name, member, line + 2);
+			crash_die("%s, member %u: %s", w->name, member, line + 2);
 		o->batches += line[0] == 'B';
 		if (line[0] == 'B')
 			continue;
 		if (seq == 0 || seq > EVENTS_MAX || evlog_get(s, seq, &f, &e) != 1)
-			die("%s: taken was %s", w->name, line);
+			crash_die("%s: taken was %s", w->name, line);
 		if (w->members > 0 &&
 		    cursor_member_of(f.stream.p, f.stream.len, w->members) != member)
-			die("%ju is of another member", (uintmax_t)seq);
+			crash_die("%ju is of another member", (uintmax_t)seq);
 		stream = (unsigned)(f.stream.p[1] - '0');
 		if (seq <= newest[stream] && o->fate[seq] == NOTHING)
-			die("%s: %ju came after %ju of its stream", w->name, (uintmax_t)seq,
-			    (uintmax_t)newest[stream]);
+			crash_die("%s: %ju came after %ju of its stream", w->name, (uintmax_t)seq,
+			          (uintmax_t)newest[stream]);
 		if (seq > newest[stream])
 			newest[stream] = seq;
 		o->again += o->fate[seq] != NOTHING;
@@ -345,10 +306,10 @@ static void check_all(struct evlog *s, const struct way *w, struct outcome *o)
 	while (sc != NULL && scan_next(sc, evlog_durable(s), &f, &d, &e) == 1) {
 		uint64_t seq = strtoull(f.id.p, NULL, 10);
 
-		if (!span_is(f.stream, (struct span){parked, strlen(parked)}))
+		if (!span_is(f.stream, span_str(parked)))
 			continue;
 		if (seq > EVENTS_MAX || o->fate[seq] == NOTHING)
-			die("%s: %ju is parked and never came", w->name, (uintmax_t)seq);
+			crash_die("%s: %ju is parked and never came", w->name, (uintmax_t)seq);
 		if (o->fate[seq] == PARKED)
 			o->fate[seq] = TAKEN;
 	}
@@ -359,8 +320,8 @@ static void check_all(struct evlog *s, const struct way *w, struct outcome *o)
 			continue;
 		n++;
 		if (o->fate[f.seq] != TAKEN)
-			die("%s: %ju was %s", w->name, (uintmax_t)f.seq,
-			    o->fate[f.seq] == PARKED ? "not parked" : "never taken");
+			crash_die("%s: %ju was %s", w->name, (uintmax_t)f.seq,
+			          o->fate[f.seq] == PARKED ? "not parked" : "never taken");
 	}
 	scan_free(sc);
 	printf("# %s: %zu events, %zu batches, %zu events came again\n", w->name, n, o->batches,
@@ -381,27 +342,18 @@ static void run(struct evlog *s, const struct way *w, unsigned kills)
 		unsigned i = (unsigned)seeded_below(&rng, count);
 
 		append_some(s);
-		nap_us(seeded_below(&rng, k % 4 == 0 ? 60000 : 15000));
-		kill_one(pids[i]);
+		crash_nap_us(seeded_below(&rng, k % 4 == 0 ? 60000 : 15000));
+		crash_kill(pids[i], "a consumer");
 		pids[i] = start(w, first + i);
 	}
 	append_some(s);
 	for (unsigned i = 0; i < count; i++) {
 		while (!is_done(s, w, first + i))
-			nap_us(5000);
+			crash_nap_us(5000);
 		end_one(pids[i]);
 		read_log(s, w, first + i, &o);
 	}
 	check_all(s, w, &o);
-}
-
-static unsigned kills_wanted(int argc, char **argv)
-{
-	const char *san = getenv("SHOAL_SAN"), *soak = getenv("SOAK");
-
-	if (argc > 1)
-		return (unsigned)strtoul(argv[1], NULL, 10);
-	return soak != NULL && *soak != '\0' ? 200 : san != NULL && *san != '\0' ? 3 : 20;
 }
 
 int main(int argc, char **argv)
@@ -413,23 +365,23 @@ int main(int argc, char **argv)
 	if (argc == 5 && strcmp(argv[1], TAKE_WORD) == 0)
 		return take(argv + 1);
 	self = argv[0];
-	kills = kills_wanted(argc, argv);
+	kills = crash_rounds(argc, argv, &kill_counts);
 	rng = seeded();
-	dir = tmp_dir_new();
-	snprintf(store, sizeof(store), "%s/store", dir);
+	crash_dir_new();
+	snprintf(store, sizeof(store), "%s/store", crash_dir);
 	if (check_create(store, SEGMENT_SIZE, NULL, &e) < 0)
-		die("%s", e.msg);
+		crash_die("%s", e.msg);
 	s = check_open(store, NULL, &e);
 	if (s == NULL)
-		die("%s", e.msg);
+		crash_die("%s", e.msg);
 	for (int i = 0; i < 20; i++)
 		append_some(s);
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
 		run(s, &ways[i], kills);
 	evlog_close(s);
 	if (evlog_check_dir(store, NULL, CHECK_ALL, &e) < 0)
-		die("%s", e.msg);
-	tmp_dir_free((char *)(uintptr_t)dir);
+		crash_die("%s", e.msg);
+	crash_dir_free();
 	printf("ok 1 - no event is left out, none acknowledged comes again, order holds\n1..1\n");
 	return 0;
 }

@@ -12,25 +12,19 @@
  * nothing was decided on a stale state; no command is carried out twice or in part; each receipt
  * is true; of a command that was rejected there is no trace.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/json.h"
+#include "crash.h"
 #include "evlog/append.h"
 #include "evlog/read.h"
 #include "evlog_check.h"
 #include "seeded.h"
-#include "tmp_dir.h"
 
 #define CLIENTS      4
 #define STREAMS      2
@@ -55,33 +49,12 @@ struct client {
 	struct told told[COMMANDS_MAX];
 };
 
+static const struct crash_counts command_counts = {.usual = 20, .soak = 200, .sanitized = 3};
+
 static struct client *clients;
-static const char *dir, *self;
+static const char *self;
 static char store[300], program[300], errors[300];
 static unsigned commands;
-
-static _Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static _Noreturn void die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("not ok - ", stdout);
-	vprintf(fmt, ap);
-	printf(" (kept in %s)\n", dir);
-	va_end(ap);
-	fflush(stdout);
-	_exit(1);
-}
-
-static void nap_us(uint64_t us)
-{
-	struct timespec t = {.tv_sec = (time_t)(us / 1000000),
-	                     .tv_nsec = (long)(us % 1000000) * 1000};
-
-	nanosleep(&t, NULL);
-}
 
 /* ---- DECIDE: argv is the word, an id and how many events. */
 
@@ -95,7 +68,7 @@ static int decide(char **argv)
 	if (fgets(line, sizeof(line), stdin) == NULL || (n = strstr(line, "\"n\":")) == NULL)
 		return 70;
 	from = strtoul(n + 4, NULL, 10);
-	nap_us(from * 7919 % 5000);
+	crash_nap_us(from * 7919 % 5000);
 	if (count == 9)
 		return 1;
 	for (unsigned long i = 0; i < count; i++)
@@ -124,52 +97,14 @@ static pid_t start(const char *stream, const char *id, unsigned size, const char
                    int *ret_out)
 {
 	char count[12];
-	int out[2];
-	pid_t pid;
+	const char *const argv[] = {"evlog", "handle",      stream,    "-s",
+	                            store,   "-e",          program,   "-i",
+	                            id,      "--retry-for", retry_for, "--snapshot-every",
+	                            "5",     "--",          self,      DECIDE_WORD,
+	                            id,      count,         NULL};
 
 	snprintf(count, sizeof(count), "%u", size);
-	if (pipe2(out, O_CLOEXEC) < 0)
-		die("pipe: %s", strerror(errno));
-	pid = fork();
-	if (pid < 0)
-		die("fork: %s", strerror(errno));
-	if (pid == 0) {
-		int err = open(errors, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-
-		dup2(out[1], STDOUT_FILENO);
-		dup2(err, STDERR_FILENO);
-		execlp("evlog", "evlog", "handle", stream, "-s", store, "-e", program, "-i", id,
-		       "--retry-for", retry_for, "--snapshot-every", "5", "--", self, DECIDE_WORD,
-		       id, count, (char *)NULL);
-		_exit(127);
-	}
-	close(out[1]);
-	*ret_out = out[0];
-	return pid;
-}
-
-/* One of the children of a process, or 0. */
-static pid_t child_of(pid_t pid, uint64_t choice)
-{
-	char name[64], text[512];
-	long children[16];
-	size_t n = 0;
-	ssize_t len;
-	int fd;
-
-	snprintf(name, sizeof(name), "/proc/%ld/task/%ld/children", (long)pid, (long)pid);
-	fd = open(name, O_RDONLY | O_CLOEXEC);
-	len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
-	text[len > 0 ? len : 0] = '\0';
-	for (char *p = text, *end; n < 16; p = end) {
-		children[n] = strtol(p, &end, 10);
-		if (end == p)
-			break;
-		n++;
-	}
-	return n == 0 ? 0 : (pid_t)children[choice % n];
+	return crash_start(argv, errors, ret_out);
 }
 
 /* Whether a child was killed, so that strange statuses are no wonder. */
@@ -179,9 +114,9 @@ static bool strike(struct client *me, pid_t pid, uint64_t *rng)
 
 	if (what >= 6)
 		return false; /* this one may live */
-	nap_us(seeded_below(rng, KILL_MAX_US));
+	crash_nap_us(seeded_below(rng, KILL_MAX_US));
 	if (what == 5) {
-		pid_t child = child_of(pid, seeded_next(rng));
+		pid_t child = crash_child_of(pid, seeded_next(rng));
 
 		if (child != 0 && kill(child, SIGKILL) == 0)
 			me->child_kills++;
@@ -199,7 +134,7 @@ static uint64_t member(const struct json_doc *doc, const char *key)
 	struct err e;
 
 	if (v == NULL || json_get_u64(v, &n, &e) < 0)
-		die("a receipt without \"%s\"", key);
+		crash_die("a receipt without \"%s\"", key);
 	return n;
 }
 
@@ -212,12 +147,12 @@ static void take_receipt(struct client *me, struct told *t, const char *text, si
 	uint64_t first = 0, last = 0, count;
 
 	if (json_scan(text, len, &doc, &e) < 0)
-		die("no receipt: %.*s", (int)len, text);
+		crash_die("no receipt: %.*s", (int)len, text);
 	count = member(&doc, "count");
 	if (json_find(&doc, "known") != NULL)
 		count += member(&doc, "known");
 	if (count != size)
-		die("a receipt of %u events: %.*s", size, (int)len, text);
+		crash_die("a receipt of %u events: %.*s", size, (int)len, text);
 	if (count > 0) {
 		first = member(&doc, "first");
 		last = member(&doc, "last");
@@ -225,7 +160,7 @@ static void take_receipt(struct client *me, struct told *t, const char *text, si
 	if (memmem(text, len, "\"duplicate\":true", 16) != NULL)
 		me->duplicates++;
 	if (t->done && (t->first != first || t->last != last))
-		die("the second receipt is another one: %.*s", (int)len, text);
+		crash_die("the second receipt is another one: %.*s", (int)len, text);
 	*t = (struct told){.done = true, .first = first, .last = last, .count = count};
 }
 
@@ -247,8 +182,7 @@ static bool give(struct client *me, unsigned client, unsigned number, uint64_t *
 	while ((n = read(out, text + len, sizeof(text) - len)) > 0)
 		len += (size_t)n;
 	close(out);
-	if (waitpid(pid, &status, 0) != pid)
-		die("wait: %s", strerror(errno));
+	status = crash_wait(pid);
 	/* A line that was printed is a receipt, whatever happened then. */
 	if (len > 0 && text[len - 1] == '\n')
 		take_receipt(me, t, text, len, size);
@@ -257,7 +191,7 @@ static bool give(struct client *me, unsigned client, unsigned number, uint64_t *
 	if (WEXITSTATUS(status) == 13)
 		t->rejected = true;
 	else if (WEXITSTATUS(status) != 0 || !t->done)
-		die("%s ended with status %d", id, WEXITSTATUS(status));
+		crash_die("%s ended with status %d", id, WEXITSTATUS(status));
 	return true;
 }
 
@@ -265,7 +199,6 @@ static _Noreturn void run_client(unsigned client, uint64_t rng)
 {
 	struct client *me = &clients[client];
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (unsigned i = 0; i < commands; i++) {
 		while (!give(me, client, i, &rng))
 			me->repeats++;
@@ -273,8 +206,8 @@ static _Noreturn void run_client(unsigned client, uint64_t rng)
 			(void)give(me, client, i, &rng);
 		if (me->told[i].rejected != (size_of(client, i) == 9) ||
 		    me->told[i].rejected == me->told[i].done)
-			die("command c-%u-%u: rejected %d, done %d", client, i,
-			    me->told[i].rejected, me->told[i].done);
+			crash_die("command c-%u-%u: rejected %d, done %d", client, i,
+			          me->told[i].rejected, me->told[i].done);
 	}
 	fflush(stdout);
 	_exit(0);
@@ -299,7 +232,7 @@ static struct count *count_of(struct span id, size_t id_len)
 	number = *end == '-' ? strtoul(end + 1, &end, 10) : COMMANDS_MAX;
 	if (strncmp(text, "c-", 2) != 0 || *end != '\0' || client >= CLIENTS ||
 	    number >= COMMANDS_MAX)
-		die("an event with the id '%.*s'", (int)id.len, id.p);
+		crash_die("an event with the id '%.*s'", (int)id.len, id.p);
 	return &counts[client][number];
 }
 
@@ -311,16 +244,16 @@ static void see_event(const struct frame *f, uint64_t n[2])
 	char text[128];
 
 	if (colon == NULL)
-		die("an event with the id '%.*s'", (int)f->id.len, f->id.p);
+		crash_die("an event with the id '%.*s'", (int)f->id.len, f->id.p);
 	c = count_of(f->id, (size_t)(colon - f->id.p));
 	snprintf(text, sizeof(text), "%.*s", (int)f->data.len, f->data.p);
 	if (strncmp(text, "{\"from\":", 8) != 0 || strtoul(text + 8, NULL, 10) != *total)
-		die("%.*s: event %ju of its stream", (int)f->data.len, f->data.p,
-		    (uintmax_t)*total);
+		crash_die("%.*s: event %ju of its stream", (int)f->data.len, f->data.p,
+		          (uintmax_t)*total);
 	++*total;
 	if (strtoul(colon + 1, NULL, 10) != c->events ||
 	    (c->events > 0 && f->version != c->first + c->events))
-		die("event '%.*s' at version %u", (int)f->id.len, f->id.p, f->version);
+		crash_die("event '%.*s' at version %u", (int)f->id.len, f->id.p, f->version);
 	if (c->events++ == 0)
 		c->first = f->version;
 }
@@ -336,14 +269,14 @@ static void read_store(void)
 	int r;
 
 	if (sc == NULL)
-		die("%s", e.msg);
+		crash_die("%s", e.msg);
 	while ((r = scan_next(sc, evlog_durable(s), &f, &d, &e)) == 1)
 		if (f.stream.p[0] == '$')
 			count_of(f.id, f.id.len)->marks++;
 		else
 			see_event(&f, n);
 	if (r != 0)
-		die("%s", r < 0 ? e.msg : "damage");
+		crash_die("%s", r < 0 ? e.msg : "damage");
 	scan_free(sc);
 	evlog_close(s);
 	printf("# %ju and %ju events\n", (uintmax_t)n[0], (uintmax_t)n[1]);
@@ -357,12 +290,12 @@ static void compare(void)
 			const struct count *c = &counts[i][k];
 
 			if (c->marks != t->done || c->events != t->count)
-				die("c-%u-%u: %u events, %u marks, told %ju", i, k, c->events,
-				    c->marks, (uintmax_t)t->count);
+				crash_die("c-%u-%u: %u events, %u marks, told %ju", i, k, c->events,
+				          c->marks, (uintmax_t)t->count);
 			if (c->events > 0 &&
 			    (c->first != t->first || t->last != t->first + t->count - 1))
-				die("c-%u-%u is at %u, told was %ju", i, k, c->first,
-				    (uintmax_t)t->first);
+				crash_die("c-%u-%u is at %u, told was %ju", i, k, c->first,
+				          (uintmax_t)t->first);
 		}
 }
 
@@ -371,19 +304,16 @@ static void run_all(uint64_t seed)
 	unsigned kills = 0, child_kills = 0, repeats = 0, duplicates = 0;
 	pid_t pids[CLIENTS];
 
-	fflush(stdout);
 	for (unsigned i = 0; i < CLIENTS; i++) {
-		pids[i] = fork();
-		if (pids[i] < 0)
-			die("fork: %s", strerror(errno));
+		pids[i] = crash_fork();
 		if (pids[i] == 0)
 			run_client(i, seed + i);
 	}
 	for (unsigned i = 0; i < CLIENTS; i++) {
-		int status;
+		int status = crash_wait(pids[i]);
 
-		if (waitpid(pids[i], &status, 0) < 0 || status != 0)
-			die("a client ended with status %d", status);
+		if (status != 0)
+			crash_die("a client ended with status %d", status);
 		kills += clients[i].kills;
 		child_kills += clients[i].child_kills;
 		repeats += clients[i].repeats;
@@ -393,7 +323,7 @@ static void run_all(uint64_t seed)
 	       "for a duplicate\n",
 	       CLIENTS * commands, kills, child_kills, repeats, duplicates);
 	if (kills == 0)
-		die("nothing was killed");
+		crash_die("nothing was killed");
 }
 
 /* ---- A writer that died between its write and its sync. */
@@ -407,58 +337,44 @@ static void after_a_lost_writer(void)
 	pid_t pid;
 
 	if (s == NULL || check_commit(s, "c", NULL, &e) < 0)
-		die("%s", e.msg);
+		crash_die("%s", e.msg);
 	if (evlog_durable(s) == evlog_written(s))
-		die("the event is on disk already");
+		crash_die("the event is on disk already");
 	pid = start("c", "c-0-0", 1, "5s", &out);
 	while (read(out, text, sizeof(text)) > 0)
 		;
 	close(out);
-	if (waitpid(pid, &status, 0) != pid || status != 0)
-		die("it ended with status %d", status);
+	status = crash_wait(pid);
+	if (status != 0)
+		crash_die("it ended with status %d", status);
 	evlog_close(s);
 	printf("ok 1 - events that their writer could not sync are synced, and decided on\n");
-}
-
-static unsigned commands_wanted(int argc, char **argv)
-{
-	const char *san = getenv("SHOAL_SAN"), *soak = getenv("SOAK");
-
-	if (argc > 1)
-		return (unsigned)strtoul(argv[1], NULL, 10) % COMMANDS_MAX;
-	return soak != NULL && *soak != '\0' ? 200 : san != NULL && *san != '\0' ? 3 : 20;
 }
 
 static void make_place(const char *name)
 {
 	struct err e;
 
-	snprintf(store, sizeof(store), "%s/%s", dir, name);
+	snprintf(store, sizeof(store), "%s/%s", crash_dir, name);
 	if (check_create(store, SEGMENT_SIZE, NULL, &e) < 0)
-		die("%s", e.msg);
+		crash_die("%s", e.msg);
 }
 
 int main(int argc, char **argv)
 {
 	uint64_t seed;
 	struct err e;
-	FILE *f;
 
 	if (argc > 3 && strcmp(argv[1], DECIDE_WORD) == 0)
 		return decide(argv + 1);
 	self = argv[0];
-	commands = commands_wanted(argc, argv);
+	commands = crash_rounds(argc, argv, &command_counts) % COMMANDS_MAX;
 	seed = seeded();
-	dir = tmp_dir_new();
-	snprintf(program, sizeof(program), "%s/count.jq", dir);
-	snprintf(errors, sizeof(errors), "%s/errors", dir);
-	f = fopen(program, "we");
-	if (f == NULL || fputs(evolve, f) < 0 || fclose(f) != 0)
-		die("'%s': %s", program, strerror(errno));
-	clients = mmap(NULL, CLIENTS * sizeof(*clients), PROT_READ | PROT_WRITE,
-	               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (clients == MAP_FAILED)
-		die("mmap: %s", strerror(errno));
+	crash_dir_new();
+	snprintf(program, sizeof(program), "%s/count.jq", crash_dir);
+	snprintf(errors, sizeof(errors), "%s/errors", crash_dir);
+	crash_write_file(program, evolve);
+	clients = crash_share(CLIENTS * sizeof(*clients));
 	make_place("lost");
 	after_a_lost_writer();
 	make_place("store");
@@ -466,8 +382,8 @@ int main(int argc, char **argv)
 	read_store();
 	compare();
 	if (evlog_check_dir(store, NULL, CHECK_ALL, &e) < 0)
-		die("%s", e.msg);
-	tmp_dir_free((char *)(uintptr_t)dir);
+		crash_die("%s", e.msg);
+	crash_dir_free();
 	printf("ok 2 - each command is carried out once, and on the newest state\n1..2\n");
 	return 0;
 }

@@ -9,26 +9,22 @@
  * second, simple way, and the position never goes back but when it was made anew.  In the end
  * both have all events.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/json.h"
+#include "crash.h"
 #include "evlog/admin.h"
 #include "evlog/append.h"
 #include "evlog/read.h"
 #include "evlog/rowdir.h"
 #include "evlog_check.h"
 #include "seeded.h"
-#include "tmp_dir.h"
 
 #define KEYS         7
 #define SEGMENT_SIZE (1u << 20)
@@ -45,32 +41,11 @@ enum model { DATABASE, FILES, MODELS };
 
 static const char *const names[MODELS] = {"db", "files"};
 
-static const char *dir;
+static const struct crash_counts round_counts = {.usual = 24, .soak = 400, .sanitized = 10};
+
 static char store[300], program[300], schema[300], errors[300], into[MODELS][320];
 static uint64_t end_of_log;
 static unsigned kills, child_kills, whole_runs, positions, rebuilds;
-
-static _Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static _Noreturn void die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("not ok - ", stdout);
-	vprintf(fmt, ap);
-	printf(" (kept in %s)\n", dir);
-	va_end(ap);
-	fflush(stdout);
-	_exit(1);
-}
-
-static void nap_us(uint64_t us)
-{
-	struct timespec t = {.tv_sec = 0, .tv_nsec = (long)us * 1000};
-
-	nanosleep(&t, NULL);
-}
 
 /* ---- Events, and what they make. */
 
@@ -139,11 +114,11 @@ static void append_events(struct evlog *s, unsigned count)
 		                               .data = {data, strlen(data)},
 		                               .expect = {.kind = EXPECT_ANY}},
 		               &e) < 0)
-			die("%s", e.msg);
+			crash_die("%s", e.msg);
 	}
 	if (evlog_commit(s, c, COMMIT_ATOMIC, CHECK_TIME_NS + (int64_t)end_of_log, &r, &e) < 0 ||
 	    evlog_sync(s, r.sequence, &e) < 0)
-		die("%s", e.msg);
+		crash_die("%s", e.msg);
 	commit_free(c);
 }
 
@@ -152,30 +127,16 @@ static void append_events(struct evlog *s, unsigned count)
 /* What a command prints; false: it failed. */
 static bool read_command(const char *const *argv, char *text, size_t max)
 {
-	int out[2], status;
+	int out;
 	size_t len = 0;
 	ssize_t n;
-	pid_t pid;
+	pid_t pid = crash_start(argv, errors, &out);
 
-	if (pipe2(out, O_CLOEXEC) < 0)
-		die("pipe: %s", strerror(errno));
-	pid = fork();
-	if (pid == 0) {
-		int err = open(errors, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-
-		dup2(out[1], STDOUT_FILENO);
-		dup2(err, STDERR_FILENO);
-		execvp(argv[0], (char *const *)(uintptr_t)argv);
-		_exit(127);
-	}
-	close(out[1]);
-	while (len < max - 1 && (n = read(out[0], text + len, max - 1 - len)) > 0)
+	while (len < max - 1 && (n = read(out, text + len, max - 1 - len)) > 0)
 		len += (size_t)n;
 	text[len] = '\0';
-	close(out[0]);
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		die("wait: %s", strerror(errno));
-	return status == 0;
+	close(out);
+	return crash_wait(pid) == 0;
 }
 
 /* The position; 0: there is no model yet. */
@@ -196,14 +157,14 @@ static uint64_t read_database(char rows[ROWS_MAX])
 	/* Tables come with the first batch. */
 	if (!read_command(argv, rows, ROWS_MAX)) {
 		if (begun)
-			die("the database cannot be read");
+			crash_die("the database cannot be read");
 		rows[0] = '\0';
 		return 0;
 	}
 	begun = true;
 	seq = strtoull(rows, &lf, 10);
 	if (*lf != '\n')
-		die("the database says '%s'", rows);
+		crash_die("the database says '%s'", rows);
 	memmove(rows, lf + 1, strlen(lf));
 	return seq;
 }
@@ -213,7 +174,7 @@ static int64_t member(const struct json_doc *d, const char *key)
 	const struct json_value *v = json_find(d, key);
 
 	if (v == NULL || v->type != JSON_NUMBER)
-		die("a row without '%s'", key);
+		crash_die("a row without '%s'", key);
 	return strtoll(v->p, NULL, 10);
 }
 
@@ -223,7 +184,7 @@ static void put_file_row(unsigned k, struct span text, char rows[ROWS_MAX])
 	struct err e;
 
 	if (json_scan(text.p, text.len, &d, &e) < 0)
-		die("row k%u: %s", k, e.msg);
+		crash_die("row k%u: %s", k, e.msg);
 	snprintf(rows + strlen(rows), ROWS_MAX - strlen(rows), "k%u %jd %jd %jd\n", k,
 	         (intmax_t)member(&d, "last"), (intmax_t)member(&d, "sum"),
 	         (intmax_t)member(&d, "n"));
@@ -240,16 +201,16 @@ static uint64_t read_files(const char *uuid, char rows[ROWS_MAX])
 
 	rows[0] = '\0';
 	if (r < 0)
-		die("%s", e.msg);
+		crash_die("%s", e.msg);
 	for (unsigned k = 0; r > 0 && k < KEYS; k++) {
 		struct buf row = {0};
 		char name[24];
 		int found;
 
 		snprintf(name, sizeof(name), "t/k%u.json", k);
-		found = rowdir_read_row(path, (struct span){name, strlen(name)}, &row, &e);
+		found = rowdir_read_row(path, span_str(name), &row, &e);
 		if (found < 0)
-			die("%s", e.msg);
+			crash_die("%s", e.msg);
 		if (found > 0)
 			put_file_row(k, (struct span){row.data, row.len}, rows);
 		buf_done(&row);
@@ -264,7 +225,7 @@ static uint64_t check_model(enum model m, const char *uuid)
 
 	expect_rows(seq, want);
 	if (strcmp(have, want) != 0)
-		die("%s at %ju has\n%swanted\n%s", names[m], (uintmax_t)seq, have, want);
+		crash_die("%s at %ju has\n%swanted\n%s", names[m], (uintmax_t)seq, have, want);
 	return seq;
 }
 
@@ -276,7 +237,6 @@ static pid_t start(enum model m, uint64_t *rng, bool *ret_rebuild)
 	const char *argv[20] = {"evlog", "project", names[m], "-s", store, "-j",
 	                        program, "--into",  into[m],  "-n", count};
 	size_t n = 11;
-	pid_t pid;
 
 	snprintf(count, sizeof(count), "%u", 1 + (unsigned)seeded_below(rng, 40));
 	*ret_rebuild = seeded_below(rng, 6) == 0;
@@ -289,41 +249,7 @@ static pid_t start(enum model m, uint64_t *rng, bool *ret_rebuild)
 	if (seeded_below(rng, 4) == 0)
 		argv[n++] = "-f";
 	argv[n] = NULL;
-	pid = fork();
-	if (pid < 0)
-		die("fork: %s", strerror(errno));
-	if (pid == 0) {
-		int err = open(errors, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-
-		dup2(err, STDERR_FILENO);
-		execvp("evlog", (char *const *)(uintptr_t)argv);
-		_exit(127);
-	}
-	return pid;
-}
-
-/* One of the children of a process, or 0. */
-static pid_t child_of(pid_t pid, uint64_t choice)
-{
-	char name[64], text[512];
-	long children[16];
-	size_t n = 0;
-	ssize_t len;
-	int fd;
-
-	snprintf(name, sizeof(name), "/proc/%ld/task/%ld/children", (long)pid, (long)pid);
-	fd = open(name, O_RDONLY | O_CLOEXEC);
-	len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
-	text[len > 0 ? len : 0] = '\0';
-	for (char *p = text, *end; n < 16; p = end) {
-		children[n] = strtol(p, &end, 10);
-		if (end == p)
-			break;
-		n++;
-	}
-	return n == 0 ? 0 : (pid_t)children[choice % n];
+	return crash_start(argv, errors, NULL);
 }
 
 static void strike(pid_t pid, uint64_t *rng)
@@ -331,23 +257,22 @@ static void strike(pid_t pid, uint64_t *rng)
 	pid_t child = 0;
 	int status;
 
-	nap_us(seeded_below(rng, KILL_MAX_US));
+	crash_nap_us(seeded_below(rng, KILL_MAX_US));
 	if (seeded_below(rng, 4) == 0)
-		child = child_of(pid, seeded_next(rng));
+		child = crash_child_of(pid, seeded_next(rng));
 	if (child != 0 && kill(child, SIGKILL) == 0) {
 		child_kills++;
 		/* It may notice, or do without that child for now. */
-		nap_us(20000);
+		crash_nap_us(20000);
 	}
 	kill(pid, SIGKILL);
-	if (waitpid(pid, &status, 0) != pid)
-		die("wait: %s", strerror(errno));
+	status = crash_wait(pid);
 	if (WIFSIGNALED(status))
 		kills++;
 	else if (WEXITSTATUS(status) == 0)
 		whole_runs++;
 	else if (child == 0)
-		die("evlog project ended with status %d", WEXITSTATUS(status));
+		crash_die("evlog project ended with status %d", WEXITSTATUS(status));
 }
 
 static void finish(enum model m, const char *uuid)
@@ -359,19 +284,9 @@ static void finish(enum model m, const char *uuid)
 	char text[64];
 
 	if (!read_command(argv, text, sizeof(text)))
-		die("the last run of %s failed", names[m]);
+		crash_die("the last run of %s failed", names[m]);
 	if (check_model(m, uuid) != end_of_log)
-		die("%s is not at the end", names[m]);
-}
-
-static void write_text(char path[300], const char *name, const char *text)
-{
-	FILE *f;
-
-	snprintf(path, 300, "%s/%s", dir, name);
-	f = fopen(path, "we");
-	if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0)
-		die("write '%s'", path);
+		crash_die("%s is not at the end", names[m]);
 }
 
 static void run(struct evlog *s, const char *uuid, unsigned rounds, uint64_t rng)
@@ -387,44 +302,37 @@ static void run(struct evlog *s, const char *uuid, unsigned rounds, uint64_t rng
 		strike(start(m, &rng, &rebuild), &rng);
 		seq = check_model(m, uuid);
 		if (seq < at[m])
-			die("%s was at %ju and is at %ju", names[m], (uintmax_t)at[m],
-			    (uintmax_t)seq);
+			crash_die("%s was at %ju and is at %ju", names[m], (uintmax_t)at[m],
+			          (uintmax_t)seq);
 		positions += seq != at[m] && seq != end_of_log;
 		rebuilds += rebuild;
 		at[m] = seq;
 	}
 }
 
-static unsigned rounds_wanted(int argc, char **argv)
-{
-	const char *san = getenv("SHOAL_SAN"), *soak = getenv("SOAK");
-
-	if (argc > 1)
-		return (unsigned)strtoul(argv[1], NULL, 10);
-	return soak != NULL && *soak != '\0' ? 400 : san != NULL && *san != '\0' ? 10 : 24;
-}
-
 int main(int argc, char **argv)
 {
-	unsigned rounds = rounds_wanted(argc, argv);
+	unsigned rounds = crash_rounds(argc, argv, &round_counts);
 	uint64_t rng = seeded();
 	char uuid[33] = {0};
 	struct evlog_stat st;
 	struct evlog *s;
 	struct err e;
 
-	dir = tmp_dir_new();
-	snprintf(store, sizeof(store), "%s/store", dir);
-	snprintf(errors, sizeof(errors), "%s/errors", dir);
-	snprintf(into[DATABASE], sizeof(into[DATABASE]), "sqlite:%s/m.db", dir);
-	snprintf(into[FILES], sizeof(into[FILES]), "file:%s/m", dir);
-	write_text(program, "p.jq", program_text);
-	write_text(schema, "t.sql", schema_text);
+	crash_dir_new();
+	snprintf(store, sizeof(store), "%s/store", crash_dir);
+	snprintf(errors, sizeof(errors), "%s/errors", crash_dir);
+	snprintf(into[DATABASE], sizeof(into[DATABASE]), "sqlite:%s/m.db", crash_dir);
+	snprintf(into[FILES], sizeof(into[FILES]), "file:%s/m", crash_dir);
+	snprintf(program, sizeof(program), "%s/p.jq", crash_dir);
+	snprintf(schema, sizeof(schema), "%s/t.sql", crash_dir);
+	crash_write_file(program, program_text);
+	crash_write_file(schema, schema_text);
 	if (check_create(store, SEGMENT_SIZE, NULL, &e) < 0)
-		die("%s", e.msg);
+		crash_die("%s", e.msg);
 	s = check_open(store, NULL, &e);
 	if (s == NULL || evlog_get_stat(s, &st, &e) < 0)
-		die("%s", e.msg);
+		crash_die("%s", e.msg);
 	memcpy(uuid, st.uuid, 32);
 	append_events(s, 3000);
 	run(s, uuid, rounds, rng);
@@ -434,7 +342,7 @@ int main(int argc, char **argv)
 	       "two batches, %u while a model was made anew\n",
 	       rounds, kills, child_kills, whole_runs, positions, rebuilds);
 	evlog_close(s);
-	tmp_dir_free((char *)(uintptr_t)dir);
+	crash_dir_free();
 	printf("ok 1 - each model is what the events up to its position make of it\n1..1\n");
 	return 0;
 }

@@ -21,11 +21,11 @@ struct event_parser *parser_new(enum event_form form)
 
 	assert_non_null(p);
 	p->form = form;
-	p->source = SPAN(SHOP);
+	p->source = span_str(SHOP);
 	if (form != EVENT_BATCH && form != EVENT_IMPORT)
-		p->stream = SPAN("a");
+		p->stream = span_str("a");
 	if (form == EVENT_DATA)
-		p->type = SPAN("T");
+		p->type = span_str("T");
 	return p;
 }
 

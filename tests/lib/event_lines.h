@@ -4,12 +4,9 @@
 #ifndef SHOAL_TESTS_LIB_EVENT_LINES_H
 #define SHOAL_TESTS_LIB_EVENT_LINES_H
 
-#include <string.h>
-
 #include "evlog/event.h"
 
-#define SPAN(s) ((struct span){(s), strlen(s)})
-#define SHOP    "/evlog/shop" /* the source of the store */
+#define SHOP "/evlog/shop" /* the source of the store */
 
 void assert_span(struct span s, const char *want);
 

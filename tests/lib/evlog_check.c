@@ -145,6 +145,15 @@ int check_fill(struct evlog *s, struct commit *c, const char *words, struct err 
 	return r;
 }
 
+int check_save_cursor(struct cursor *c, uint64_t seq, struct err *e)
+{
+	struct cursor_state *state = cursor_state(c);
+
+	state->sequence = seq;
+	snprintf(state->selector, sizeof(state->selector), "--all");
+	return cursor_save(c, CHECK_CURSOR_NS(seq), e);
+}
+
 void check_note_commit(struct acks *a, const struct commit *c, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -383,8 +392,7 @@ static int check_acked(const struct walk *w, const struct acks *a)
 		if (k->seq == 0 || k->seq > w->n || w->seen[k->seq - 1].gone)
 			why = "is not in the log";
 		else if (w->seen[k->seq - 1].stream != hash_of(stream, (struct span){"", 0}) ||
-		         w->seen[k->seq - 1].id !=
-		             hash_of(stream, (struct span){k->id, strlen(k->id)}))
+		         w->seen[k->seq - 1].id != hash_of(stream, span_str(k->id)))
 			why = "is another event";
 		else if (w->seen[k->seq - 1].version != k->version)
 			why = "has another version";

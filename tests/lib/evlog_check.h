@@ -19,6 +19,7 @@
 
 #include "base/err.h"
 #include "evlog/append.h"
+#include "evlog/cursor.h"
 #include "evlog/read.h"
 #include "evlog/store.h"
 
@@ -26,6 +27,9 @@
 
 /* Recorded times of test events: this and one more ns for each. */
 #define CHECK_TIME_NS INT64_C(1700000000000000000)
+
+/* When a cursor is saved at a sequence. */
+#define CHECK_CURSOR_NS(seq) (CHECK_TIME_NS + INT64_C(1000) * (int64_t)(seq))
 
 /* An event that somebody was told to be on disk. */
 struct acked {
@@ -58,6 +62,9 @@ int check_commit(struct evlog *s, const char *words, struct commit_result *r, st
 
 /* Commit the words and sync; what is acknowledged by that is added to a (may be NULL). */
 int check_append(struct evlog *s, const char *words, struct acks *a, struct err *e);
+
+/* Save a cursor at a sequence, for the selector --all. */
+int check_save_cursor(struct cursor *c, uint64_t seq, struct err *e);
 
 /* The events of a commit that was written by evlog_commit(), as acknowledged. */
 void check_note_commit(struct acks *a, const struct commit *c, size_t n);

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "evlog/shrink.h"
 #include "evlog/store_impl.h"
 #include "tmp_dir.h"
 
@@ -170,6 +171,20 @@ int model_file(struct model *m, const char *name)
 	if (fd < 0)
 		fail_msg("%s", path);
 	return fd;
+}
+
+uint64_t model_compact(struct model *m, struct evlog *s)
+{
+	const struct compact_hooks none = {0};
+	struct compact_total t;
+
+	model_must(m, evlog_compact(s, false, false, &none, &t, &m->e));
+	return t.events;
+}
+
+void model_check(struct model *m, const char *dir, unsigned checks)
+{
+	model_must(m, evlog_check_dir(dir, &m->acks, checks | CHECK_SHRUNK, &m->e));
 }
 
 int model_count(const struct finding *f, void *arg, struct err *e)

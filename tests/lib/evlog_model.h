@@ -63,6 +63,11 @@ void model_copy(struct model *m, int keep);
 /* A file of the copy, open for reading and writing. */
 int model_file(struct model *m, const char *name);
 
+/* Compact: how many events went. */
+uint64_t model_compact(struct model *m, struct evlog *s);
+/* The closed store in a directory is sound, but for what compactions may take. */
+void model_check(struct model *m, const char *dir, unsigned checks);
+
 /* For evlog_verify() and evlog_repair(): counts faults in *(int *)arg. */
 int model_count(const struct finding *f, void *arg, struct err *e);
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "evlog/admin.h"
 #include "tmp_dir.h"
 
 bool power_is_mapped(const char *path)
@@ -76,6 +77,15 @@ void power_append(struct power *p, const char *words)
 	power_mark(p);
 }
 
+uint64_t power_back_up(struct power *p, bool copy)
+{
+	uint64_t last;
+
+	power_must(p, evlog_backup(p->s, p->backup, copy, &last, &p->e));
+	record_io_mark(p->r, "backed up %zu", p->acks.n);
+	return last;
+}
+
 void power_end(struct power *p, record_check *check)
 {
 	long n;
@@ -90,14 +100,33 @@ void power_end(struct power *p, record_check *check)
 	tmp_dir_free(p->root);
 }
 
-size_t power_acked(const struct record_image *im, size_t before)
+/* The number of the last mark of a kind. */
+static size_t last_mark(const struct record_image *im, const char *kind, size_t before)
 {
+	size_t len = strlen(kind);
 	size_t n = before;
 
 	for (size_t i = 0; i < im->n_marks; i++)
-		if (strncmp(im->marks[i], "acked ", 6) == 0)
-			n = strtoul(im->marks[i] + 6, NULL, 10);
+		if (strncmp(im->marks[i], kind, len) == 0)
+			n = strtoul(im->marks[i] + len, NULL, 10);
 	return n;
+}
+
+size_t power_acked(const struct record_image *im, size_t before)
+{
+	return last_mark(im, "acked ", before);
+}
+
+int power_restore(const struct record_image *im, size_t *ret_acked, struct err *e)
+{
+	char from[400], to[400];
+
+	*ret_acked = last_mark(im, "backed up ", 0);
+	snprintf(from, sizeof(from), "%s/" POWER_BACKUP, im->dir);
+	snprintf(to, sizeof(to), "%s/" POWER_RESTORED, im->dir);
+	if (evlog_restore(from, to, NULL, e) < 0)
+		return *ret_acked == 0 ? 0 : err_wrap(e, "a finished backup");
+	return 1;
 }
 
 int power_check_in(const char *dir, const char *name, const struct acks *acks, size_t n,

@@ -13,8 +13,9 @@
 #include "evlog_check.h"
 #include "record_io.h"
 
-#define POWER_STORE  "store"
-#define POWER_BACKUP "backup"
+#define POWER_STORE    "store"
+#define POWER_BACKUP   "backup"
+#define POWER_RESTORED "restored"
 
 struct power {
 	char *root;
@@ -40,6 +41,8 @@ void power_open(struct power *p);
 void power_append(struct power *p, const char *words);
 /* All in p->acks has been acknowledged by now. */
 void power_mark(struct power *p);
+/* Bring the backup up to date, and mark that: its last sequence. */
+uint64_t power_back_up(struct power *p, bool copy);
 /* Check all images, and clean up. */
 void power_end(struct power *p, record_check *check);
 
@@ -48,6 +51,11 @@ size_t power_acked(const struct record_image *im, size_t before);
 /* The first n of acks are in the store of this name in an image. */
 int power_check_in(const char *dir, const char *name, const struct acks *acks, size_t n,
                    unsigned checks, struct err *e);
+/*
+ * Restore the backup of an image as POWER_RESTORED, with the first *ret_acked of the acknowledged
+ * events: 1, or 0 when none had been finished and what there is cannot be restored.
+ */
+int power_restore(const struct record_image *im, size_t *ret_acked, struct err *e);
 /* For power_end(): the store holds what was acknowledged and goes on. */
 int power_check(const struct record_image *im, void *arg, struct err *e);
 

@@ -1,9 +1,11 @@
 #include "raft_net.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "fail_alloc.h"
 #include "net_check.h"
 
 /* ---- Disks */
@@ -241,6 +243,35 @@ static void note_reads(const struct raft_net *net, struct net_node *node,
 	}
 }
 
+/* A core that has failed says so from then on, with the same words. */
+static void check_failed(struct net_node *node)
+{
+	struct raft_event event = {.type = RAFT_TICK, .now = UINT64_MAX};
+	struct raft_output out;
+	struct raft_view v;
+	struct err e;
+
+	raft_look(node->raft, &v);
+	NET_CHECK(raft_step(node->raft, &event, &out, &e) < 0);
+	NET_CHECK(e.code == node->failure.code && strcmp(e.msg, node->failure.msg) == 0);
+	NET_CHECK(out.write == 0 && out.message_count == 0 && out.read_count == 0);
+}
+
+static int core_step(struct raft_net *net, struct net_node *node, const struct raft_event *event,
+                     struct raft_output *out)
+{
+	int r;
+
+	fail_alloc_at(net->fail_alloc);
+	net->fail_alloc = 0;
+	r = raft_step(node->raft, event, out, &node->failure);
+	if (fail_alloc_end())
+		NET_CHECK(r < 0 && node->failure.code == ENOMEM);
+	if (r < 0)
+		check_failed(node);
+	return r;
+}
+
 void net_step(struct raft_net *net, uint64_t n, struct raft_event event)
 {
 	struct net_node *node = &net->node[n];
@@ -250,7 +281,7 @@ void net_step(struct raft_net *net, uint64_t n, struct raft_event event)
 	event.now = net->now;
 	if (event.type == RAFT_ASK_READ && event.context < NET_READS)
 		net->asked[event.context] = net->commit;
-	if (raft_step(node->raft, &event, &out, &node->failure) < 0) {
+	if (core_step(net, node, &event, &out) < 0) {
 		node->stopped = true;
 		net_crash(net, n);
 		return;

@@ -5,7 +5,8 @@
  * Every message goes through its bytes.  After each step these hold, or the program aborts: one
  * leader a term; commit and term do not go back; what is applied at an index is the same on all
  * nodes, for ever, restarts included; who votes or acknowledges has that on disk; a read of a
- * context below NET_READS sees all that was committed when it was asked.
+ * context below NET_READS sees all that was committed when it was asked; a core that has failed
+ * gives out nothing any more.
  *
  * Nodes have the ids 1, 2, ...  `n` below is an id.
  */
@@ -75,6 +76,7 @@ struct raft_net {
 	uint64_t commit;                /* the highest of all */
 	uint64_t seed;
 	struct raft_message_room room;
+	uint64_t fail_alloc; /* of the next raft_step(): this allocation fails; 0: none */
 };
 
 /* n voters that start with the same first entry; cfg may be NULL. */

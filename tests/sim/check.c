@@ -73,6 +73,15 @@ uint32_t check_conf_number(struct world *w, const struct raft_entry *entry)
 	return c->conf_count++;
 }
 
+void check_conf_add(struct check_node *c, uint32_t number)
+{
+	if (c->conf_count == CHECK_CONFS_MAX) {
+		memmove(c->confs, c->confs + 1, sizeof(c->confs) - sizeof(c->confs[0]));
+		c->conf_count--;
+	}
+	c->confs[c->conf_count++] = number;
+}
+
 uint32_t check_conf_at(const struct world *w, uint64_t index)
 {
 	const struct check *c = &w->check;
@@ -415,8 +424,8 @@ static void read_log(struct world *w, struct node *n, const struct raft_view *v)
 
 		check_seen(w, n, i, m);
 		marks_push(&c->log, m);
-		if (e->type == RAFT_ENTRY_CONF && c->conf_count < CHECK_CONFS_MAX)
-			c->confs[c->conf_count++] = check_conf_number(w, e);
+		if (e->type == RAFT_ENTRY_CONF)
+			check_conf_add(c, check_conf_number(w, e));
 	}
 }
 

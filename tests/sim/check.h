@@ -144,6 +144,8 @@ struct mark mark_entry(struct mark before, const struct raft_entry *entry);
 void check_seen(struct world *w, const struct node *n, uint64_t index, struct mark m);
 /* The configuration of an entry, by its number in check.confs. */
 uint32_t check_conf_number(struct world *w, const struct raft_entry *entry);
+/* A node's log has that configuration as its last one; of too many the oldest is forgotten. */
+void check_conf_add(struct check_node *c, uint32_t number);
 void check_written(struct world *w, struct node *n, const struct raft_output *out);
 void check_durable(struct node *n, uint64_t number);
 void check_recovered(struct world *w, struct node *n, const struct raft_view *view);

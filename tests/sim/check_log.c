@@ -103,11 +103,7 @@ static void take_append(struct world *w, struct node *n, const struct raft_entry
 	marks_push(&c->log, *ret);
 	if (e->type != RAFT_ENTRY_CONF)
 		return;
-	if (c->conf_count == CHECK_CONFS_MAX) {
-		memmove(c->confs, c->confs + 1, sizeof(c->confs) - sizeof(c->confs[0]));
-		c->conf_count--;
-	}
-	c->confs[c->conf_count++] = check_conf_number(w, e);
+	check_conf_add(c, check_conf_number(w, e));
 }
 
 static void take_truncate(struct world *w, struct node *n, uint64_t from, bool leads)

@@ -5,7 +5,8 @@
 
 #include "world.h"
 
-#define LATE_MAX (30 * SEC)
+#define LATE_MAX    (30 * SEC)
+#define BACKLOG_MAX (100 * MS)
 
 /* Exponential, near enough: the mean times -ln of a draw, by halvings. */
 static uint64_t spread(struct world *w, uint64_t mean)
@@ -96,11 +97,19 @@ void net_send(struct world *w, uint32_t from_place, uint64_t to, struct span byt
 	}
 }
 
+/* A backlog of many seconds is one of a connection that nobody would keep: no order holds for it.
+ */
+static void heal_link(const struct world *w, struct link *l)
+{
+	uint64_t last = l->last_at <= w->now + BACKLOG_MAX ? l->last_at : 0;
+
+	*l = (struct link){.last_at = last};
+}
+
 void net_heal(struct world *w, uint64_t places)
 {
 	for (uint32_t from = 0; from < NET_PLACES; from++)
 		for (uint32_t to = 0; to < NET_PLACES; to++)
 			if ((places >> from & 1) != 0 && (places >> to & 1) != 0)
-				w->net.links[from][to] =
-				    (struct link){.last_at = w->net.links[from][to].last_at};
+				heal_link(w, &w->net.links[from][to]);
 }

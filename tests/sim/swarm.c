@@ -192,7 +192,8 @@ static void put_aside(struct world *w)
 	w->cover.count[COVER_ASIDE]++;
 	net_cut(w, place(w, leader), place(w, other), true);
 	net_cut(w, place(w, other), place(w, leader), true);
-	mend_at(w, draw_range(w, 0, 3 * w->swarm.election_ms) * MS, FAULT_ASIDE, place(w, leader));
+	mend_at(w, draw_range(w, 0, UINT64_C(3) * w->swarm.election_ms) * MS, FAULT_ASIDE,
+	        place(w, leader));
 }
 
 static void net_fault(struct world *w, enum fault kind)

@@ -71,7 +71,7 @@ static void with_a_type_given_the_line_is_the_data(void **state)
 	struct event ev;
 
 	(void)state;
-	p->id = SPAN(GIVEN_ID);
+	p->id = span_str(GIVEN_ID);
 	ev = parse_ok(p, "{\"type\":\"X\",\"id\":5,\"type2\":{}}");
 	assert_span(ev.type, "T");
 	assert_span(ev.id, GIVEN_ID);
@@ -216,7 +216,7 @@ static void a_batch_line_names_its_stream_and_what_it_expects(void **state)
 		assert_int_equal(ev.expect.version, expects[i].version);
 		assert_span(ev.attrs, "-");
 	}
-	p->type = SPAN("Default");
+	p->type = span_str("Default");
 	assert_span(parse_ok(p, "{\"stream\":\"b\"}").type, "Default");
 	assert_span(parse_ok(p, "{\"stream\":\"b\",\"type\":\"T\"}").type, "T");
 	parser_free(p);
@@ -248,7 +248,7 @@ static void the_given_id_is_the_events_own_or_it_has_none(void **state)
 	struct err e;
 
 	(void)state;
-	p->id = SPAN(GIVEN_ID);
+	p->id = span_str(GIVEN_ID);
 	assert_span(parse_ok(p, "{\"type\":\"T\"}").id, GIVEN_ID);
 	assert_span(parse_ok(p, "{\"type\":\"T\",\"id\":\"" GIVEN_ID "\"}").id, GIVEN_ID);
 	assert_int_equal(event_parse(p, other, strlen(other), &ev, &e), -1);

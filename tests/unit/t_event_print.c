@@ -30,7 +30,7 @@ static struct frame frame_of(const struct event *ev)
 	                      .time_ns = TIME_NS,
 	                      .stream = ev->stream,
 	                      .type = ev->type,
-	                      .id = ev->id.len > 0 ? ev->id : SPAN(GIVEN_ID),
+	                      .id = ev->id.len > 0 ? ev->id : span_str(GIVEN_ID),
 	                      .attrs = ev->attrs,
 	                      .data = ev->data};
 }
@@ -44,7 +44,7 @@ static void assert_buf(struct buf *b, const char *want)
 
 static void assert_printed(const struct frame *f, const char *want)
 {
-	struct event_writer w = {.source = SPAN(SHOP)};
+	struct event_writer w = {.source = span_str(SHOP)};
 	struct buf b = {0};
 
 	event_put_json(&b, &w, f);
@@ -116,11 +116,11 @@ static void the_keys_have_the_order_of_the_manual(void **state)
 	struct frame f = {.seq = 123,
 	                  .version = 4294967295,
 	                  .time_ns = TIME_NS,
-	                  .stream = SPAN("order-42"),
-	                  .type = SPAN("Paid"),
-	                  .id = SPAN("i"),
-	                  .attrs = SPAN(attrs),
-	                  .data = SPAN("{\"n\":1}")};
+	                  .stream = span_str("order-42"),
+	                  .type = span_str("Paid"),
+	                  .id = span_str("i"),
+	                  .attrs = span_str(attrs),
+	                  .data = span_str("{\"n\":1}")};
 
 	(void)state;
 	assert_printed(
@@ -130,9 +130,9 @@ static void the_keys_have_the_order_of_the_manual(void **state)
 		"\"recordedtime\":\"" TIME_TEXT "\",\"correlationid\":\"c\","
 		"\"causationid\":\"d\",\"traceparent\":\"00-a\",\"zeta\":1,\"alpha\":true,"
 		"\"data\":{\"n\":1}}");
-	f.attrs = SPAN("-");
+	f.attrs = span_str("-");
 	f.seq = FRAME_SEQ_MAX;
-	f.data = SPAN("=AAE=");
+	f.data = span_str("=AAE=");
 	assert_printed(&f, "{\"specversion\":\"1.0\",\"id\":\"i\",\"source\":\"" SHOP
 	                   "\",\"type\":\"Paid\","
 	                   "\"subject\":\"order-42\",\"time\":\"" TIME_TEXT "\","
@@ -144,11 +144,11 @@ static void names_are_escaped_where_json_asks_for_it(void **state)
 {
 	struct frame f = {.seq = 1,
 	                  .time_ns = TIME_NS,
-	                  .stream = SPAN("a\"b\\c"),
-	                  .type = SPAN("größe"),
-	                  .id = SPAN("\"\""),
-	                  .attrs = SPAN("-"),
-	                  .data = SPAN("-")};
+	                  .stream = span_str("a\"b\\c"),
+	                  .type = span_str("größe"),
+	                  .id = span_str("\"\""),
+	                  .attrs = span_str("-"),
+	                  .data = span_str("-")};
 
 	(void)state;
 	assert_printed(&f, "{\"specversion\":\"1.0\",\"id\":\"\\\"\\\"\",\"source\":\"" SHOP
@@ -168,13 +168,13 @@ static void the_time_is_right_in_any_order_of_events(void **state)
 	             {TIME_NS + 876543211, "2026-11-23T10:00:01.000000Z"},
 	             {TIME_NS, TIME_TEXT},
 	             {1000, "1970-01-01T00:00:00.000001Z"}};
-	struct event_writer w = {.source = SPAN(SHOP)};
+	struct event_writer w = {.source = span_str(SHOP)};
 	struct frame f = {.seq = 1,
-	                  .stream = SPAN("a"),
-	                  .type = SPAN("T"),
-	                  .id = SPAN("i"),
-	                  .attrs = SPAN("-"),
-	                  .data = SPAN("-")};
+	                  .stream = span_str("a"),
+	                  .type = span_str("T"),
+	                  .id = span_str("i"),
+	                  .attrs = span_str("-"),
+	                  .data = span_str("-")};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(times); i++) {
@@ -198,17 +198,17 @@ static void the_other_forms_print_the_data_as_it_is(void **state)
 	             {"-1", "-1", "-1"}};
 	struct frame f = {.seq = 5,
 	                  .version = 3,
-	                  .stream = SPAN("a"),
-	                  .type = SPAN("T"),
-	                  .id = SPAN("i"),
-	                  .attrs = SPAN("-")};
+	                  .stream = span_str("a"),
+	                  .type = span_str("T"),
+	                  .id = span_str("i"),
+	                  .attrs = span_str("-")};
 	char tsv[128];
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(forms); i++) {
 		struct buf b = {0};
 
-		f.data = SPAN(forms[i].stored);
+		f.data = span_str(forms[i].stored);
 		event_put_data(&b, &f);
 		assert_buf(&b, forms[i].data);
 		event_put_raw(&b, &f);
@@ -294,7 +294,7 @@ static void what_is_printed_can_be_read_again(void **state)
 	(void)state;
 	rand_state = seeded();
 	for (int i = 0; i < 20000; i++) {
-		struct event_writer w = {.source = SPAN(SHOP)};
+		struct event_writer w = {.source = span_str(SHOP)};
 		struct event first;
 		struct event second;
 		struct frame f;

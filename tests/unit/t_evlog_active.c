@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "evlog/active.h"
+#include "evlog_slots.h"
 #include "seeded.h"
 #include "tmp_dir.h"
 
@@ -58,15 +59,6 @@ static void assert_holds(const struct active *a, const uint64_t *key, size_t n)
 	assert_true(active_seq(a) == BASE + n - 1);
 }
 
-static int by_slot(const void *x, const void *y)
-{
-	const struct active_slot *a = x, *b = y;
-
-	if (a->key != b->key)
-		return a->key < b->key ? -1 : 1;
-	return a->seq < b->seq ? -1 : a->seq > b->seq;
-}
-
 static void assert_sorted(const struct active *a, const struct active_slot *table)
 {
 	size_t slots = (size_t)a->capacity * 2, n = 0;
@@ -77,7 +69,7 @@ static void assert_sorted(const struct active *a, const struct active_slot *tabl
 	for (size_t i = 0; i < slots; i++)
 		if (table[i].key != 0)
 			want[n++] = table[i];
-	qsort(want, n, sizeof(*want), by_slot);
+	qsort(want, n, sizeof(*want), slots_compare);
 	assert_int_equal(have, n);
 	assert_memory_equal(got, want, n * sizeof(*want));
 	free(want);

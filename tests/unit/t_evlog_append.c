@@ -318,7 +318,7 @@ static int check_and_commit(struct place *p, const char *stream, const char *exp
 
 	commit_clear(p->c);
 	assert_int_equal(expect_parse(expect, strlen(expect), &x, &p->e), 0);
-	assert_int_equal(commit_check(p->c, (struct span){stream, strlen(stream)}, x, &p->e), 0);
+	assert_int_equal(commit_check(p->c, span_str(stream), x, &p->e), 0);
 	if (check_fill(p->s, p->c, words, &p->e) < 0)
 		fail_msg("%s", p->e.msg);
 	r = evlog_commit(p->s, p->c, COMMIT_ATOMIC, CHECK_TIME_NS, &p->r, &p->e);

@@ -25,19 +25,6 @@
 
 static const struct compact_hooks no_hooks;
 
-static uint64_t compact(struct model *m, struct evlog *s)
-{
-	struct compact_total t;
-
-	model_must(m, evlog_compact(s, false, false, &no_hooks, &t, &m->e));
-	return t.events;
-}
-
-static void check(struct model *m, const char *dir, unsigned checks)
-{
-	model_must(m, evlog_check_dir(dir, &m->acks, checks | CHECK_SHRUNK, &m->e));
-}
-
 static void what_stays_is_the_same_byte_for_byte(void **state)
 {
 	struct model m = model_shrinkable();
@@ -56,14 +43,14 @@ static void what_stays_is_the_same_byte_for_byte(void **state)
 				buf_add(&lines[round], f.stream.p - FRAME_FIXED, f.len);
 		scan_free(sc);
 		if (round == 0)
-			assert_int_equal(compact(&m, s), MODEL_SHRINKS);
+			assert_int_equal(model_compact(&m, s), MODEL_SHRINKS);
 		evlog_close(s);
 	}
 	assert_int_equal(lines[0].len, lines[1].len);
 	assert_memory_equal(lines[0].data, lines[1].data, lines[0].len);
 	buf_done(&lines[0]);
 	buf_done(&lines[1]);
-	check(&m, m.from, CHECK_ALL);
+	model_check(&m, m.from, CHECK_ALL);
 	model_end(&m);
 }
 
@@ -74,17 +61,17 @@ static void a_compacted_store_is_sound_whatever_else_is_lost(void **state)
 	struct evlog *s = model_open(&m, m.from);
 
 	(void)state;
-	assert_int_equal(compact(&m, s), MODEL_SHRINKS);
-	assert_int_equal(compact(&m, s), 0);
+	assert_int_equal(model_compact(&m, s), MODEL_SHRINKS);
+	assert_int_equal(model_compact(&m, s), 0);
 	evlog_close(s);
 	for (int keep = 0; keep < 4; keep++) {
 		model_copy(&m, keep);
-		check(&m, m.to, CHECK_ALL);
+		model_check(&m, m.to, CHECK_ALL);
 		s = model_open(&m, m.to);
 		assert_false(model_notes(&m, "damaged"));
 		model_must(&m, evlog_reindex(s, &m.e));
 		evlog_close(s);
-		check(&m, m.to, CHECK_ALL);
+		model_check(&m, m.to, CHECK_ALL);
 	}
 	model_end(&m);
 }
@@ -97,19 +84,19 @@ static void a_segment_is_sealed_only_when_something_goes_from_it(void **state)
 
 	(void)state;
 	model_put(&m, s, "a a b", true);
-	assert_int_equal(compact(&m, s), 0);
+	assert_int_equal(model_compact(&m, s), 0);
 	assert_int_equal(ctl_get(&s->ctl->rolls), 0);
 	model_put(&m, s, "~a", true);
 	model_must(&m, evlog_compact(s, true, false, &no_hooks, &t, &m.e));
 	assert_int_equal(t.events, 2);
 	assert_int_equal(ctl_get(&s->ctl->rolls), 0);
-	assert_int_equal(compact(&m, s), 2);
+	assert_int_equal(model_compact(&m, s), 2);
 	assert_int_equal(ctl_get(&s->ctl->rolls), 1);
 	model_put(&m, s, "a b", true);
-	assert_int_equal(compact(&m, s), 1);
+	assert_int_equal(model_compact(&m, s), 1);
 	assert_int_equal(ctl_get(&s->ctl->rolls), 1);
 	evlog_close(s);
-	check(&m, m.from, CHECK_ALL);
+	model_check(&m, m.from, CHECK_ALL);
 	model_end(&m);
 }
 
@@ -125,7 +112,7 @@ static void an_id_may_be_used_again_when_its_event_is_gone(void **state)
 	model_must(&m, check_append(other, "a=x", NULL, &m.e));
 	assert_int_equal(evlog_durable(s), 4);
 	model_put(&m, s, "~a", true);
-	assert_int_equal(compact(&m, s), 3);
+	assert_int_equal(model_compact(&m, s), 3);
 	/* Also through a handle that knew it. */
 	model_must(&m, check_append(other, "a=x*99", &none, &m.e));
 	assert_int_equal(evlog_durable(s), 6);
@@ -133,7 +120,7 @@ static void an_id_may_be_used_again_when_its_event_is_gone(void **state)
 	acks_done(&none);
 	evlog_close(s);
 	evlog_close(other);
-	check(&m, m.from, CHECK_ALL);
+	model_check(&m, m.from, CHECK_ALL);
 	model_end(&m);
 }
 
@@ -212,7 +199,7 @@ static void what_a_consumer_has_not_seen_stays_and_it_is_named(void **state)
 	assert_int_equal(held.count, 0);
 	assert_int_equal(t.events, 3);
 	evlog_close(s);
-	check(&m, m.from, CHECK_ALL);
+	model_check(&m, m.from, CHECK_ALL);
 	model_end(&m);
 }
 
@@ -225,7 +212,7 @@ static void a_cursor_that_nobody_has_used_yet_keeps_everything(void **state)
 	model_put(&m, s, "a a", true);
 	model_put(&m, s, "~a", true);
 	save_cursor(&m, s, "new", 1, "-");
-	assert_int_equal(compact(&m, s), 1);
+	assert_int_equal(model_compact(&m, s), 1);
 	evlog_close(s);
 	model_end(&m);
 }
@@ -265,7 +252,7 @@ static void a_stream_that_shares_a_key_is_found_by_an_index_made_anew(void **sta
 	model_put(&m, s, "~a", true);
 	model_put(&m, s, "a*12000", true);
 	model_put(&m, s, "a*12000", true);
-	compact(&m, s);
+	model_compact(&m, s);
 	model_must(&m, store_list(s->index_dir, &names, &m.e));
 	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1)
 		if (strncmp(names.data + at, "heads.0000000000000001-", 23) == 0)
@@ -274,7 +261,7 @@ static void a_stream_that_shares_a_key_is_found_by_an_index_made_anew(void **sta
 	evlog_close(s);
 	s = model_open(&m, m.from);
 	s->key_mask = 15;
-	assert_int_equal(evlog_head(s, (struct span){twin, strlen(twin)}, 99, &f, &m.e), 1);
+	assert_int_equal(evlog_head(s, span_str(twin), 99, &f, &m.e), 1);
 	assert_int_equal(evlog_head(s, (struct span){"a", 1}, 99, &f, &m.e), 1);
 	assert_int_equal(f.version, 3);
 	evlog_close(s);
@@ -299,7 +286,7 @@ static void readers_go_on_with_what_they_have_mapped(void **state)
 		assert_int_equal(scan_next(sc, end, &f, &d, &m.e), 1);
 		assert_int_equal(f.seq, next++);
 	}
-	assert_int_equal(compact(&m, s), MODEL_SHRINKS);
+	assert_int_equal(model_compact(&m, s), MODEL_SHRINKS);
 	/* This makes the handle let go of the old files; the scan has its own. */
 	assert_int_equal(evlog_head(reader, (struct span){"a", 1}, end, &f, &m.e), 1);
 	assert_int_equal(evlog_get(reader, 1, &f, &m.e), 0);
@@ -326,7 +313,7 @@ static void a_reader_that_waits_lets_go_of_replaced_files(void **state)
 	(void)state;
 	assert_int_equal(evlog_get(reader, 1, &f, &m.e), 1);
 	assert_non_null(reader->segments[0].map);
-	compact(&m, s);
+	model_compact(&m, s);
 	assert_false(evlog_wait(reader, evlog_durable(reader), 0));
 	assert_null(reader->segments[0].map);
 	evlog_close(reader);
@@ -343,7 +330,7 @@ static void scans_end_and_go_on_in_a_gap(void **state)
 	struct frame f;
 
 	(void)state;
-	compact(&m, s);
+	model_compact(&m, s);
 	for (uint64_t stop = 1; stop <= end; stop++) {
 		struct scan *sc = scan_new(s, stop / 2, &m.e);
 		uint64_t seen = stop / 2 > 0 ? stop / 2 - 1 : 0;
@@ -382,7 +369,7 @@ static void two_compactions_wait_for_each_other(void **state)
 	assert_int_equal(t.events, MODEL_SHRINKS);
 	evlog_close(other);
 	evlog_close(s);
-	check(&m, m.from, CHECK_ALL);
+	model_check(&m, m.from, CHECK_ALL);
 	model_end(&m);
 }
 
@@ -410,7 +397,7 @@ static void recovery_leaves_a_compaction_at_work_alone(void **state)
 	}
 	fd = open(rest, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	close(fd);
-	compact(&m, s);
+	model_compact(&m, s);
 	assert_int_equal(access(rest, F_OK), -1);
 	evlog_close(s);
 	model_end(&m);

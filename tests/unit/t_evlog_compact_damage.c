@@ -25,19 +25,6 @@
 
 static const struct compact_hooks no_hooks;
 
-static uint64_t compact(struct model *m, struct evlog *s)
-{
-	struct compact_total t;
-
-	model_must(m, evlog_compact(s, false, false, &no_hooks, &t, &m->e));
-	return t.events;
-}
-
-static void check(struct model *m, const char *dir, unsigned checks)
-{
-	model_must(m, evlog_check_dir(dir, &m->acks, checks | CHECK_SHRUNK, &m->e));
-}
-
 /* The whole file of the store, to be freed with buf_done(). */
 static struct buf load(const char *dir, const char *name)
 {
@@ -87,7 +74,7 @@ static void offsets_of_another_file_are_not_believed(void **state)
 		offsets_path(&m, path);
 		model_must(&m, file_read(AT_FDCWD, path, 1u << 20, &old, &m.e));
 		s = model_open(&m, m.to);
-		assert_int_equal(compact(&m, s), MODEL_SHRINKS);
+		assert_int_equal(model_compact(&m, s), MODEL_SHRINKS);
 		evlog_close(s);
 		model_must(&m, file_read(AT_FDCWD, path, 1u << 20, &now, &m.e));
 		assert_true(now.len > old.len);
@@ -107,7 +94,7 @@ static void offsets_of_another_file_are_not_believed(void **state)
 		assert_int_equal(evlog_get(s, 3, &f, &m.e), 1);
 		assert_int_equal(evlog_get(s, 5, &f, &m.e), 1);
 		evlog_close(s);
-		check(&m, m.to, CHECK_ALL);
+		model_check(&m, m.to, CHECK_ALL);
 		buf_done(&old);
 		buf_done(&now);
 	}
@@ -126,7 +113,7 @@ static void offsets_of_a_compacted_segment_do_not_hide_events_of_another(void **
 	model_copy(&m, KEEP_CTL | KEEP_INDEX);
 	b = load(m.to, "0000000000000001.evl");
 	s = model_open(&m, m.to);
-	compact(&m, s);
+	model_compact(&m, s);
 	evlog_close(s);
 	save(m.to, "0000000000000001.evl", &b);
 	s = model_open(&m, m.to);
@@ -143,7 +130,7 @@ static void copy_compacted(struct model *m)
 {
 	struct evlog *s = model_open(m, m->from);
 
-	compact(m, s);
+	model_compact(m, s);
 	evlog_close(s);
 	model_copy(m, 0);
 }
@@ -263,7 +250,7 @@ static void a_compacted_segment_never_becomes_the_active_one(void **state)
 
 	(void)state;
 	s = model_open(&m, m.from);
-	compact(&m, s);
+	model_compact(&m, s);
 	last = s->log_base - 1;
 	snprintf(path, sizeof(path), "%s/log/%016llx.evl", m.to, (unsigned long long)s->log_base);
 	evlog_close(s);
@@ -310,9 +297,9 @@ static void whatever_call_fails_the_store_is_in_order(void **state)
 			/* A sync of the log itself that failed poisons, here as elsewhere. */
 			if (ctl_get32(&s->ctl->poison) != 0)
 				model_must(&m, evlog_repair(s, model_count, &lost, &m.e));
-			compact(&m, s);
+			model_compact(&m, s);
 			evlog_close(s);
-			check(&m, m.to, CHECK_ALL);
+			model_check(&m, m.to, CHECK_ALL);
 		}
 	assert_true(calls > 40);
 	model_end(&m);

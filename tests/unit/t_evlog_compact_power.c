@@ -189,25 +189,12 @@ static void a_compaction_that_goes_on_after_a_killed_one_loses_nothing(void **st
 static int check_backup(const struct record_image *im, void *arg, struct err *e)
 {
 	struct power *p = arg;
-	size_t n = 0;
-	char from[400], to[400];
+	size_t n;
+	int r = power_restore(im, &n, e);
 
-	for (size_t i = 0; i < im->n_marks; i++)
-		if (strncmp(im->marks[i], "backed up ", 10) == 0)
-			n = strtoul(im->marks[i] + 10, NULL, 10);
-	snprintf(from, sizeof(from), "%s/" POWER_BACKUP, im->dir);
-	snprintf(to, sizeof(to), "%s/restored", im->dir);
-	if (evlog_restore(from, to, NULL, e) < 0)
-		return n == 0 ? 0 : err_wrap(e, "a finished backup");
-	return power_check_in(im->dir, "restored", &p->acks, n, CHECK_ALL | CHECK_SHRUNK, e);
-}
-
-static void back_up(struct power *p, bool copy)
-{
-	uint64_t last;
-
-	power_must(p, evlog_backup(p->s, p->backup, copy, &last, &p->e));
-	record_io_mark(p->r, "backed up %zu", p->acks.n);
+	if (r <= 0)
+		return r;
+	return power_check_in(im->dir, POWER_RESTORED, &p->acks, n, CHECK_ALL | CHECK_SHRUNK, e);
 }
 
 static void an_update_of_a_backup_with_compacted_segments_never_spoils_it(void **state)
@@ -219,15 +206,15 @@ static void an_update_of_a_backup_with_compacted_segments_never_spoils_it(void *
 		power_record(&p, NULL);
 		power_mark(&p);
 		power_open(&p);
-		back_up(&p, copy != 0);
+		power_back_up(&p, copy != 0);
 		compact(&p);
 		power_append(&p, "a=2 c=4*9000");
-		back_up(&p, copy != 0);
+		power_back_up(&p, copy != 0);
 		power_append(&p, "~a");
 		power_append(&p, "c=5*9000");
 		power_must(&p, evlog_compact(p.s, false, false, &no_hooks,
 		                             &(struct compact_total){0}, &p.e));
-		back_up(&p, copy != 0);
+		power_back_up(&p, copy != 0);
 		power_end(&p, check_backup);
 	}
 }

@@ -20,8 +20,6 @@
 #include "evlog_check.h"
 #include "tmp_dir.h"
 
-#define NOW_NS INT64_C(1800000000123456000)
-
 static const struct cursor_id mail = {.name = "mail"};
 
 struct fixture {
@@ -64,13 +62,6 @@ static struct cursor *take(struct fixture *f, const struct cursor_id *id, bool *
 	return c;
 }
 
-static int save_to(struct cursor *c, uint64_t seq, struct err *e)
-{
-	cursor_state(c)->sequence = seq;
-	snprintf(cursor_state(c)->selector, sizeof(cursor_state(c)->selector), "--all");
-	return cursor_save(c, NOW_NS + (int64_t)seq * 1000, e);
-}
-
 /* A cursor that is there, saved at each of n sequences in turn, and let go. */
 static void make(struct fixture *f, const struct cursor_id *id, uint64_t n)
 {
@@ -78,7 +69,7 @@ static void make(struct fixture *f, const struct cursor_id *id, uint64_t n)
 	struct cursor *c = take(f, id, &is_new);
 
 	for (uint64_t seq = 1; seq <= n; seq++)
-		assert_int_equal(save_to(c, seq, &f->e), 0);
+		assert_int_equal(check_save_cursor(c, seq, &f->e), 0);
 	cursor_close(c);
 }
 
@@ -132,12 +123,12 @@ static void what_was_saved_is_found_again(void **state)
 		assert_int_equal(is_new, seq == 1);
 		assert_int_equal(cursor_state(c)->sequence, seq - 1);
 		cursor_state(c)->tries = (uint32_t)seq;
-		assert_int_equal(save_to(c, seq, &f->e), 0);
+		assert_int_equal(check_save_cursor(c, seq, &f->e), 0);
 		assert_int_equal(cursor_read(f->s, &mail, &st, &f->e), 1);
 		assert_int_equal(st.sequence, seq);
 		assert_int_equal(st.save, seq);
 		assert_int_equal(st.tries, seq);
-		assert_int_equal(st.time_ns, NOW_NS + (int64_t)seq * 1000);
+		assert_int_equal(st.time_ns, CHECK_CURSOR_NS(seq));
 		assert_int_equal(st.event_ns, CHECK_TIME_NS);
 		assert_string_equal(st.selector, "--all");
 		cursor_close(c);
@@ -171,7 +162,7 @@ static void files_and_directory_have_the_modes_of_the_store(void **state)
 	c = take(f, &mail, &is_new);
 	assert_int_equal(fstatat(f->s->dir, "cursors/mail", &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0660);
-	assert_int_equal(save_to(c, 0, &f->e), 0);
+	assert_int_equal(check_save_cursor(c, 0, &f->e), 0);
 	cursor_close(c);
 	assert_int_equal(fstatat(f->s->dir, "cursors/mail", &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0660);
@@ -195,7 +186,7 @@ static void a_damaged_slot_leaves_the_other_one(void **state)
 	assert_int_equal(st.sequence, 3);
 	/* The next save mends the damaged one. */
 	c = take(f, &mail, &is_new);
-	assert_int_equal(save_to(c, 5, &f->e), 0);
+	assert_int_equal(check_save_cursor(c, 5, &f->e), 0);
 	cursor_close(c);
 	assert_int_equal(pwrite(fd, "x", 1, 10), 1);
 	assert_int_equal(cursor_read(f->s, &mail, &st, &f->e), 1);
@@ -269,7 +260,7 @@ static void one_at_a_time_holds_a_cursor(void **state)
 		assert_int_equal(f->e.code, ETIMEDOUT);
 		assert_int_equal(cursor_remove(f->s, &mail, &f->e), -1);
 		assert_int_equal(f->e.code, EBUSY);
-		assert_int_equal(save_to(c, (uint64_t)saves, &f->e), 0);
+		assert_int_equal(check_save_cursor(c, (uint64_t)saves, &f->e), 0);
 	}
 	cursor_close(c);
 	c = take(f, &mail, &is_new);
@@ -294,7 +285,7 @@ static pid_t wait_in_a_child(struct fixture *f, const struct cursor *ours)
 		close(cursor_lock_fd(ours));
 		c = s != NULL ? cursor_open(s, &mail, -1, &is_new, &e) : NULL;
 
-		if (c == NULL || save_to(c, cursor_state(c)->sequence + 1, &e) < 0)
+		if (c == NULL || check_save_cursor(c, cursor_state(c)->sequence + 1, &e) < 0)
 			_exit(1);
 		_exit(0);
 	}
@@ -317,7 +308,7 @@ static void those_who_wait_take_turns_whatever_file_they_wait_for(void **state)
 		c = take(f, &mail, &is_new);
 		for (int i = 0; i < WAITERS; i++) {
 			if (i == WAITERS / 2 && round > 0)
-				assert_int_equal(save_to(c, 10, &f->e), 0);
+				assert_int_equal(check_save_cursor(c, 10, &f->e), 0);
 			pid[i] = wait_in_a_child(f, c);
 		}
 		if (round == 2) {

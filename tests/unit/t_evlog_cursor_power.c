@@ -17,16 +17,7 @@
 #include "fault_io.h"
 #include "tmp_dir.h"
 
-#define NOW_NS INT64_C(1800000000123456000)
-
 static const struct cursor_id mail = {.name = "mail"};
-
-static int save_to(struct cursor *c, uint64_t seq, struct err *e)
-{
-	cursor_state(c)->sequence = seq;
-	snprintf(cursor_state(c)->selector, sizeof(cursor_state(c)->selector), "--all");
-	return cursor_save(c, NOW_NS, e);
-}
 
 /* ---- Every call fails once. */
 
@@ -42,12 +33,12 @@ static uint64_t try_saves(const char *path, const struct io *io, struct err *e)
 		return 0;
 	c = cursor_open(s, &mail, 0, &is_new, e);
 	for (uint64_t seq = 1; c != NULL && seq <= 5; seq++) {
-		if (save_to(c, seq, e) == 0) {
+		if (check_save_cursor(c, seq, e) == 0) {
 			acked = seq;
 			continue;
 		}
 		/* After a failure nothing is acknowledged any more. */
-		assert_int_equal(save_to(c, seq + 1, e), -1);
+		assert_int_equal(check_save_cursor(c, seq + 1, e), -1);
 		break;
 	}
 	cursor_close(c);
@@ -155,7 +146,7 @@ static void what_was_saved_survives_a_power_loss(void **state)
 	c = cursor_open(p.s, &mail, 0, &is_new, &p.e);
 	power_must(&p, c == NULL ? -1 : 0);
 	for (uint64_t seq = 1; seq <= 6; seq++) {
-		power_must(&p, save_to(c, seq, &p.e));
+		power_must(&p, check_save_cursor(c, seq, &p.e));
 		record_io_mark(p.r, "saved %ju", (uintmax_t)seq);
 	}
 	cursor_close(c);

@@ -59,11 +59,6 @@ static int put_known(struct place *p, const char *words)
 	return check_append(p->s, words, NULL, &p->e) < 0 ? p->e.code : 0;
 }
 
-static struct span span(const char *s)
-{
-	return (struct span){s, strlen(s)};
-}
-
 /* The versions that are read of a stream, "3 4 5"; "none", "deleted". */
 static const char *versions(struct place *p, const char *stream, uint32_t from, uint32_t to)
 {
@@ -71,12 +66,12 @@ static const char *versions(struct place *p, const char *stream, uint32_t from, 
 	struct seqs seqs = {0};
 	struct frame f;
 	uint64_t end = evlog_durable(p->s);
-	int r = evlog_head(p->s, span(stream), end, &f, &p->e);
+	int r = evlog_head(p->s, span_str(stream), end, &f, &p->e);
 
 	text[0] = '\0';
 	if (r <= 0)
 		return r == 0 ? "none" : p->e.code == EVLOG_DELETED ? "deleted" : p->e.msg;
-	assert_int_equal(evlog_gather(p->s, span(stream), from, to, end, &seqs, &p->e), 0);
+	assert_int_equal(evlog_gather(p->s, span_str(stream), from, to, end, &seqs, &p->e), 0);
 	for (size_t i = 0; i < seqs.len; i++) {
 		assert_int_equal(evlog_get(p->s, seqs.v[i], &f, &p->e), 1);
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u", i > 0 ? " " : "",
@@ -90,7 +85,8 @@ static uint32_t first_of(struct place *p, const char *stream)
 {
 	uint32_t first = 77777;
 
-	assert_int_equal(evlog_first(p->s, span(stream), evlog_durable(p->s), &first, &p->e), 1);
+	assert_int_equal(evlog_first(p->s, span_str(stream), evlog_durable(p->s), &first, &p->e),
+	                 1);
 	return first;
 }
 
@@ -104,11 +100,11 @@ static void by_its_name_a_deleted_stream_does_not_exist(void **state)
 	assert_int_equal(put(&p, "a a b a"), 0);
 	assert_int_equal(put(&p, "~a"), 0);
 	assert_string_equal(versions(&p, "a", 0, UINT32_MAX), "none");
-	assert_int_equal(evlog_at(p.s, span("a"), 1, 5, &f, &p.e), 0);
-	assert_int_equal(evlog_at(p.s, span("a"), 3, 5, &f, &p.e), 0);
-	assert_int_equal(evlog_first(p.s, span("a"), 5, &first, &p.e), 0);
+	assert_int_equal(evlog_at(p.s, span_str("a"), 1, 5, &f, &p.e), 0);
+	assert_int_equal(evlog_at(p.s, span_str("a"), 3, 5, &f, &p.e), 0);
+	assert_int_equal(evlog_first(p.s, span_str("a"), 5, &first, &p.e), 0);
 	/* As it was before: */
-	assert_int_equal(evlog_head(p.s, span("a"), 4, &f, &p.e), 1);
+	assert_int_equal(evlog_head(p.s, span_str("a"), 4, &f, &p.e), 1);
 	assert_int_equal(f.version, 2);
 	assert_int_equal(evlog_get(p.s, 5, &f, &p.e), 1);
 	assert_int_equal(f.kind, FRAME_DELETED);
@@ -135,7 +131,7 @@ static void a_deleted_stream_goes_on_with_the_next_version(void **state)
 	assert_string_equal(versions(&p, "a", 1, 2), "");
 	assert_int_equal(first_of(&p, "a"), 4);
 	for (uint32_t v = 0; v < 10; v++)
-		assert_int_equal(evlog_at(p.s, span("a"), v, evlog_durable(p.s), &f, &p.e),
+		assert_int_equal(evlog_at(p.s, span_str("a"), v, evlog_durable(p.s), &f, &p.e),
 		                 v >= 4 && v <= 8);
 	close_place(&p);
 }
@@ -176,7 +172,7 @@ static void a_stream_that_is_deleted_for_good_takes_nothing_any_more(void **stat
 	assert_int_equal(put(&p, "a=1 b a"), 0);
 	assert_int_equal(put(&p, "!a"), 0);
 	assert_string_equal(versions(&p, "a", 0, UINT32_MAX), "deleted");
-	assert_int_equal(evlog_at(p.s, span("a"), 0, 4, &f, &p.e), -1);
+	assert_int_equal(evlog_at(p.s, span_str("a"), 0, 4, &f, &p.e), -1);
 	assert_int_equal(p.e.code, EVLOG_DELETED);
 	assert_int_equal(put(&p, "a"), EVLOG_DELETED);
 	assert_int_equal(put(&p, "a=1"), EVLOG_DELETED);
@@ -212,12 +208,12 @@ static void an_id_is_free_again_after_a_deletion(void **state)
 	assert_int_equal(put(&p, "b*9000"), 0);
 	assert_int_equal(put_known(&p, "a=x"), 0);
 	assert_int_equal(evlog_durable(p.s), 3);
-	assert_int_equal(evlog_find(p.s, span("a"), span("x"), UINT64_MAX, &f, &p.e), 1);
+	assert_int_equal(evlog_find(p.s, span_str("a"), span_str("x"), UINT64_MAX, &f, &p.e), 1);
 	assert_int_equal(put(&p, "~a"), 0);
-	assert_int_equal(evlog_find(p.s, span("a"), span("x"), UINT64_MAX, &f, &p.e), 0);
+	assert_int_equal(evlog_find(p.s, span_str("a"), span_str("x"), UINT64_MAX, &f, &p.e), 0);
 	assert_int_equal(put(&p, "a=x*77?none"), 0);
 	assert_int_equal(evlog_durable(p.s), 5);
-	assert_int_equal(evlog_find(p.s, span("a"), span("x"), UINT64_MAX, &f, &p.e), 1);
+	assert_int_equal(evlog_find(p.s, span_str("a"), span_str("x"), UINT64_MAX, &f, &p.e), 1);
 	assert_int_equal(f.seq, 5);
 	assert_int_equal(put(&p, "a=x*78"), EVLOG_ID_REUSED);
 	assert_int_equal(put(&p, "b=1*9000 a b=2*9000 a"), 0);
@@ -249,7 +245,7 @@ static void a_check_knows_deletions(void **state)
 		int done;
 
 		commit_clear(c);
-		assert_int_equal(commit_check(c, span(checks[i].stream), x, &p.e), 0);
+		assert_int_equal(commit_check(c, span_str(checks[i].stream), x, &p.e), 0);
 		done = evlog_commit(p.s, c, COMMIT_ATOMIC, CHECK_TIME_NS, &r, &p.e);
 		assert_int_equal(done < 0 ? p.e.code : 0, checks[i].code);
 	}
@@ -313,15 +309,17 @@ static void random_deletions_are_where_streams_begin(void **state)
 		uint32_t got = 0;
 
 		snprintf(name, sizeof(name), "s%u", x);
-		assert_int_equal(evlog_first(p.s, span(name), end, &got, &p.e), next[x] > first[x]);
+		assert_int_equal(evlog_first(p.s, span_str(name), end, &got, &p.e),
+		                 next[x] > first[x]);
 		if (next[x] > first[x])
 			assert_int_equal(got, first[x]);
 		for (uint32_t v = 0; v < next[x] + 2; v++) {
 			struct seqs seqs = {0};
 			bool there = v >= first[x] && v < next[x];
 
-			assert_int_equal(evlog_at(p.s, span(name), v, end, &f, &p.e), there);
-			assert_int_equal(evlog_gather(p.s, span(name), 0, v, end, &seqs, &p.e), 0);
+			assert_int_equal(evlog_at(p.s, span_str(name), v, end, &f, &p.e), there);
+			assert_int_equal(evlog_gather(p.s, span_str(name), 0, v, end, &seqs, &p.e),
+			                 0);
 			assert_int_equal(seqs.len, v < first[x]   ? 0
 			                           : v >= next[x] ? next[x] - first[x]
 			                                          : v - first[x] + 1);
@@ -350,7 +348,7 @@ static void an_imported_stream_may_begin_with_any_version(void **state)
 		char id[16];
 
 		snprintf(id, sizeof(id), "%u", v % 7 == 0 ? v - 7 : v);
-		one.id = span(id);
+		one.id = span_str(id);
 		one.expect = (struct expect){.kind = EXPECT_BECOMES, .version = v};
 		if (v % 7 == 0)
 			event_deletes(&one, false);

@@ -242,8 +242,7 @@ static int consume_all(struct evlog *s, struct err *e)
 
 	if (c == NULL)
 		return -1;
-	cursor_state(c)->sequence = evlog_durable(s);
-	r = cursor_save(c, CHECK_TIME_NS, e);
+	r = check_save_cursor(c, evlog_durable(s), e);
 	cursor_close(c);
 	return r;
 }
@@ -269,29 +268,20 @@ static int check_cursor(const char *dir, size_t at_least, struct err *e)
 static int check_backup(const struct record_image *im, void *arg, struct err *e)
 {
 	struct power *p = arg;
-	size_t n = 0;
-	char from[400], to[400];
+	size_t n;
+	int r = power_restore(im, &n, e);
 
-	for (size_t i = 0; i < im->n_marks; i++)
-		if (strncmp(im->marks[i], "backed up ", 10) == 0)
-			n = strtoul(im->marks[i] + 10, NULL, 10);
-	snprintf(from, sizeof(from), "%s/" POWER_BACKUP, im->dir);
-	snprintf(to, sizeof(to), "%s/restored", im->dir);
-	if (evlog_restore(from, to, NULL, e) < 0)
-		return n == 0 ? 0 : err_wrap(e, "a finished backup");
+	if (r <= 0)
+		return r;
 	if (check_cursor(im->dir, n, e) < 0)
 		return -1;
-	return power_check_in(im->dir, "restored", &p->acks, n, CHECK_ALL, e);
+	return power_check_in(im->dir, POWER_RESTORED, &p->acks, n, CHECK_ALL, e);
 }
 
 static void back_up(struct power *p, bool copy)
 {
-	uint64_t last;
-
 	power_must(p, consume_all(p->s, &p->e));
-	power_must(p, evlog_backup(p->s, p->backup, copy, &last, &p->e));
-	assert_true(last == p->acks.n);
-	record_io_mark(p->r, "backed up %zu", p->acks.n);
+	assert_true(power_back_up(p, copy) == p->acks.n);
 }
 
 static void a_backup_survives_and_an_update_never_spoils_it(void **state)

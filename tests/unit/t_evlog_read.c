@@ -56,11 +56,6 @@ static void close_place(struct place *p)
 	tmp_dir_free(p->dir);
 }
 
-static struct span span_of(const char *s)
-{
-	return (struct span){s, strlen(s)};
-}
-
 /* A random commit of 1 to 6 events over STREAMS streams. */
 static void put_some(struct place *p, uint64_t *rng)
 {
@@ -82,8 +77,8 @@ static void assert_is(const struct frame *f, const struct acked *k)
 {
 	assert_true(f->seq == k->seq);
 	assert_int_equal(f->version, k->version);
-	assert_true(span_is(f->stream, span_of(k->stream)));
-	assert_true(span_is(f->id, span_of(k->id)));
+	assert_true(span_is(f->stream, span_str(k->stream)));
+	assert_true(span_is(f->id, span_str(k->id)));
 }
 
 /* The acked event of a stream at a version, or of its newest version at or below a sequence. */
@@ -110,18 +105,20 @@ static void assert_stream(struct place *p, const char *stream, uint64_t at_most)
 	const struct acked *head = find(p, stream, UINT32_MAX, at_most);
 	struct seqs q = {0};
 	struct frame f;
-	int r = evlog_head(p->s, span_of(stream), at_most, &f, &p->e);
+	int r = evlog_head(p->s, span_str(stream), at_most, &f, &p->e);
 
 	assert_int_equal(r, head != NULL);
 	if (head == NULL)
 		return;
 	assert_is(&f, head);
 	for (uint32_t v = 0; v <= head->version; v++) {
-		assert_int_equal(evlog_at(p->s, span_of(stream), v, at_most, &f, &p->e), 1);
+		assert_int_equal(evlog_at(p->s, span_str(stream), v, at_most, &f, &p->e), 1);
 		assert_is(&f, find(p, stream, v, at_most));
 	}
-	assert_int_equal(evlog_at(p->s, span_of(stream), head->version + 1, at_most, &f, &p->e), 0);
-	assert_int_equal(evlog_gather(p->s, span_of(stream), 0, UINT32_MAX, at_most, &q, &p->e), 0);
+	assert_int_equal(evlog_at(p->s, span_str(stream), head->version + 1, at_most, &f, &p->e),
+	                 0);
+	assert_int_equal(evlog_gather(p->s, span_str(stream), 0, UINT32_MAX, at_most, &q, &p->e),
+	                 0);
 	assert_int_equal(q.len, head->version + 1);
 	for (uint32_t v = 0; v < q.len; v++)
 		assert_true(q.v[v] == seq_of(p, stream, v, at_most));
@@ -139,7 +136,8 @@ static void assert_ranges(struct place *p, const char *stream, uint64_t *rng)
 		uint32_t end = to < head->version ? to : head->version;
 		struct seqs q = {0};
 
-		assert_int_equal(evlog_gather(p->s, span_of(stream), from, to, last, &q, &p->e), 0);
+		assert_int_equal(evlog_gather(p->s, span_str(stream), from, to, last, &q, &p->e),
+		                 0);
 		assert_int_equal(q.len, from > end ? 0 : end - from + 1);
 		for (size_t k = 0; k < q.len; k++)
 			assert_true(q.v[k] == seq_of(p, stream, from + (uint32_t)k, last));
@@ -190,8 +188,8 @@ static void assert_all(struct place *p, uint64_t *rng)
 		assert_stream(p, name, seeded_next(rng) % last + 1);
 		assert_ranges(p, name, rng);
 	}
-	assert_int_equal(evlog_head(p->s, span_of("nobody"), last, &f, &p->e), 0);
-	assert_int_equal(evlog_at(p->s, span_of("s"), 0, last, &f, &p->e), 0);
+	assert_int_equal(evlog_head(p->s, span_str("nobody"), last, &f, &p->e), 0);
+	assert_int_equal(evlog_at(p->s, span_str("s"), 0, last, &f, &p->e), 0);
 	for (uint64_t seq = 1; seq <= last; seq++) {
 		assert_int_equal(evlog_get(p->s, seq, &f, &p->e), 1);
 		assert_is(&f, &p->acks.v[seq - 1]);

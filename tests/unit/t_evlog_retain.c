@@ -43,11 +43,6 @@ static void close_place(struct place *p)
 	tmp_dir_free(p->dir);
 }
 
-static struct span span(const char *s)
-{
-	return (struct span){s, strlen(s)};
-}
-
 /* One event, recorded at a time; without data a deletion. */
 static void put_at(struct place *p, const char *stream, const char *type, const char *data,
                    int64_t time_ns)
@@ -55,11 +50,11 @@ static void put_at(struct place *p, const char *stream, const char *type, const 
 	struct commit *c = commit_new();
 	struct commit_result r;
 	char id[16];
-	struct event ev = {.stream = span(stream),
-	                   .type = span(type),
+	struct event ev = {.stream = span_str(stream),
+	                   .type = span_str(type),
 	                   .id = {id, (size_t)snprintf(id, sizeof(id), "i%u", p->ids++)},
 	                   .attrs = {"-", 1},
-	                   .data = span(data != NULL ? data : "")};
+	                   .data = span_str(data != NULL ? data : "")};
 
 	if (data == NULL)
 		event_deletes(&ev, false);
@@ -87,7 +82,8 @@ static const char *versions(struct place *p, const char *stream)
 	struct frame f;
 
 	text[0] = '\0';
-	if (evlog_gather(p->s, span(stream), 0, UINT32_MAX, evlog_durable(p->s), &seqs, &p->e) < 0)
+	if (evlog_gather(p->s, span_str(stream), 0, UINT32_MAX, evlog_durable(p->s), &seqs, &p->e) <
+	    0)
 		fail_msg("%s", p->e.msg);
 	for (size_t i = 0; i < seqs.len; i++) {
 		assert_int_equal(evlog_get(p->s, seqs.v[i], &f, &p->e), 1);
@@ -127,8 +123,9 @@ static void selectors_take_names_prefixes_and_all(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		assert_int_equal(evlog_selects(span(cases[i].selector), span(cases[i].stream)),
-		                 cases[i].takes);
+		assert_int_equal(
+		    evlog_selects(span_str(cases[i].selector), span_str(cases[i].stream)),
+		    cases[i].takes);
 }
 
 static void a_rule_hides_from_the_moment_it_is_there(void **state)
@@ -143,9 +140,9 @@ static void a_rule_hides_from_the_moment_it_is_there(void **state)
 	assert_string_equal(versions(&p, "a"), "0 1 2 3 4 5");
 	rule(&p, "{\"selector\":\"a\",\"max_count\":2}");
 	assert_string_equal(versions(&p, "a"), "4 5");
-	assert_int_equal(evlog_at(p.s, span("a"), 3, 99, &f, &p.e), 0);
-	assert_int_equal(evlog_at(p.s, span("a"), 4, 99, &f, &p.e), 1);
-	assert_int_equal(evlog_first(p.s, span("a"), 99, &first, &p.e), 1);
+	assert_int_equal(evlog_at(p.s, span_str("a"), 3, 99, &f, &p.e), 0);
+	assert_int_equal(evlog_at(p.s, span_str("a"), 4, 99, &f, &p.e), 1);
+	assert_int_equal(evlog_first(p.s, span_str("a"), 99, &first, &p.e), 1);
 	assert_int_equal(first, 4);
 	put(&p, "a");
 	assert_string_equal(versions(&p, "a"), "5 6");
@@ -301,12 +298,12 @@ static void random_rules_hide_what_a_model_hides(void **state)
 			       (from < before || (max_count > 0 && next - from > max_count) ||
 			        (age > 0 && now > age && times[from] < now - age)))
 				from++;
-			assert_int_equal(evlog_gather(p.s, span("a"), 0, UINT32_MAX,
+			assert_int_equal(evlog_gather(p.s, span_str("a"), 0, UINT32_MAX,
 			                              evlog_durable(p.s), &seqs, &p.e),
 			                 0);
 			assert_int_equal(seqs.len, next - from);
 			assert_int_equal(
-			    evlog_first(p.s, span("a"), evlog_durable(p.s), &got, &p.e), 1);
+			    evlog_first(p.s, span_str("a"), evlog_durable(p.s), &got, &p.e), 1);
 			assert_int_equal(got, from);
 			seqs_done(&seqs);
 		}

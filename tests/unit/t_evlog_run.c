@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "evlog/run.h"
+#include "evlog_slots.h"
 #include "fault_io.h"
 #include "seeded.h"
 #include "tmp_dir.h"
@@ -41,15 +42,6 @@ static void end(struct place *p)
 	tmp_dir_free(p->dir);
 }
 
-static int by_slot(const void *x, const void *y)
-{
-	const struct active_slot *a = x, *b = y;
-
-	if (a->key != b->key)
-		return a->key < b->key ? -1 : 1;
-	return a->seq < b->seq ? -1 : a->seq > b->seq;
-}
-
 /* Sequences first, first + 1, ...; keys by a pattern. */
 static struct active_slot *make(size_t n, uint64_t first, int pattern, uint64_t *state)
 {
@@ -61,7 +53,7 @@ static struct active_slot *make(size_t n, uint64_t first, int pattern, uint64_t 
 		v[i].key = pattern == 0 ? k | 1 : pattern == 1 ? k % 9 + 1 : k % 300 + 1;
 		v[i].seq = first + i;
 	}
-	qsort(v, n, sizeof(*v), by_slot);
+	qsort(v, n, sizeof(*v), slots_compare);
 	return v;
 }
 
@@ -131,7 +123,7 @@ static size_t expected(enum run_family f, struct active_slot *all, size_t n)
 {
 	size_t k = 0;
 
-	qsort(all, n, sizeof(*all), by_slot);
+	qsort(all, n, sizeof(*all), slots_compare);
 	for (size_t i = 0; i < n; i++)
 		if (f == RUN_IDS || i + 1 == n || all[i + 1].key != all[i].key)
 			all[k++] = all[i];

@@ -67,18 +67,13 @@ static void close_place(struct place *p)
 	tmp_dir_free(p->dir);
 }
 
-static struct span span_of(const char *s)
-{
-	return (struct span){s, strlen(s)};
-}
-
 static int save(struct place *p, uint32_t version, const char *state)
 {
 	struct frame f;
 
 	if (evlog_at(p->s, key.stream, version, evlog_durable(p->s), &f, &p->e) <= 0)
 		fail_msg("no version %u", version);
-	return snapshot_save(p->s, &key, &f, span_of(state), &p->e);
+	return snapshot_save(p->s, &key, &f, span_str(state), &p->e);
 }
 
 static int load_by(struct place *p, const struct snapshot_key *k, uint32_t at_most)
@@ -148,7 +143,7 @@ static void a_state_is_of_one_stream_one_program_and_one_first_event(void **stat
 	(void)state;
 	must(&p, save(&p, 3, "1"));
 	other = key;
-	other.stream = span_of("b");
+	other.stream = span_str("b");
 	assert_int_equal(load_by(&p, &other, UINT32_MAX), 0);
 	other = key;
 	other.program[15] ^= 1;
@@ -429,7 +424,7 @@ static void they_can_be_listed_and_removed(void **state)
 static void an_event_is_found_by_its_id(void **state)
 {
 	struct place p = make_place();
-	struct span id = span_of("order-1");
+	struct span id = span_str("order-1");
 	struct frame f;
 
 	(void)state;
@@ -439,8 +434,8 @@ static void an_event_is_found_by_its_id(void **state)
 	assert_int_equal(f.version, 5);
 	assert_int_equal(evlog_find(p.s, key.stream, id, f.seq, &f, &p.e), 1);
 	assert_int_equal(evlog_find(p.s, key.stream, id, f.seq - 1, &f, &p.e), 0);
-	assert_int_equal(evlog_find(p.s, span_of("b"), id, UINT64_MAX, &f, &p.e), 0);
-	assert_int_equal(evlog_find(p.s, span_of("none"), id, UINT64_MAX, &f, &p.e), 0);
+	assert_int_equal(evlog_find(p.s, span_str("b"), id, UINT64_MAX, &f, &p.e), 0);
+	assert_int_equal(evlog_find(p.s, span_str("none"), id, UINT64_MAX, &f, &p.e), 0);
 	close_place(&p);
 }
 

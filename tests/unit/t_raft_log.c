@@ -180,7 +180,7 @@ static void it_does_not_count_what_a_stopped_leader_slept_through(void **state)
 	uint64_t before = clock_of(net, 1);
 
 	(void)state;
-	net->now += 3600 * 1000 * NET_MS;
+	net->now += UINT64_C(3600) * 1000 * NET_MS;
 	assert_int_equal(clock_of(net, 1), before + 300 * NET_MS);
 	assert_int_equal(net_propose(net, 1, "a"), RAFT_OK);
 	assert_int_equal(raft_entry(net->node[1].raft, 3)->clock_ns, before + 300 * NET_MS);

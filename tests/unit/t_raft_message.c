@@ -327,7 +327,7 @@ static void no_message_is_longer_than_the_limit(void **state)
 {
 	struct raft_message_room room = {.entries = NULL};
 	char *data = calloc(1, RAFT_ENTRY_MAX);
-	struct raft_entry entries[4];
+	struct raft_entry entries[4] = {{0}};
 	struct raft_message m = append_of(entries, 4);
 	size_t head = AT_COUNT + 4 + (size_t)4 * RAFT_ENTRY_HEAD;
 	struct raft_message got;

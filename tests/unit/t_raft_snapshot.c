@@ -207,11 +207,11 @@ static void a_part_that_is_found_with_the_first_chunk_counts(void **state)
 	node->received = node->stored = 1700;
 	net_step(net, 3,
 	         (struct raft_event){
-	             .type = RAFT_CHUNK_STORED, .snapshot = &node->incoming, .offset = 5001});
+		     .type = RAFT_CHUNK_STORED, .snapshot = &node->incoming, .offset = 5001});
 	assert_int_equal(net->sent[RAFT_SNAPSHOT_REPLY], 0); /* more than there is */
 	net_step(net, 3,
 	         (struct raft_event){
-	             .type = RAFT_CHUNK_STORED, .snapshot = &node->incoming, .offset = 1700});
+		     .type = RAFT_CHUNK_STORED, .snapshot = &node->incoming, .offset = 1700});
 	node->keeps_chunks = false;
 	before = net->sent[RAFT_SNAPSHOT];
 	net_run(net, 1000 * NET_MS);

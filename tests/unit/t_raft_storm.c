@@ -1,7 +1,7 @@
 /*
  * raft: everything at once, at random: lost, doubled and reordered messages, disks that wait,
- * crashes, cuts, changes of members, transfers, snapshots and reads.  raft_net checks what must
- * hold after each step; in the end a healed cluster must get on.
+ * crashes, cuts, changes of members, transfers, snapshots, reads, and memory that runs out.
+ * raft_net checks what must hold after each step; in the end a healed cluster must get on.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,14 +19,16 @@
 
 /* What was reached; all of it must be. */
 struct reached {
-	unsigned terms, applied, resets, truncates, reads, confs;
+	unsigned terms, applied, resets, truncates, reads, confs, starved;
 };
 
 struct storm {
 	struct raft_net *net;
 	uint64_t rand;
 	uint64_t reads;
-	uint64_t crashes, cuts, loss; /* of a thousand steps, and of forty packets */
+	uint64_t crashes, cuts, hunger; /* of a thousand steps */
+	uint64_t loss;                  /* of forty packets */
+	unsigned starved;               /* nodes that stopped for want of memory */
 };
 
 static uint64_t below(struct storm *s, uint64_t n)
@@ -133,8 +136,8 @@ static void one_step(struct storm *s)
 	uint64_t n = 1 + below(s, s->net->count);
 	uint64_t what = below(s, 1000);
 
-	if (s->net->node[n].raft == NULL)
-		fail_msg("node %d stopped: %s", (int)n, s->net->node[n].failure.msg);
+	if (below(s, 1000) < s->hunger)
+		s->net->fail_alloc = 1 + below(s, 3);
 	if (what < 700)
 		one_packet(s);
 	else if (what < 780)
@@ -151,10 +154,27 @@ static void one_step(struct storm *s)
 		one_wish(s, n);
 }
 
+/* Who stopped for want of memory begins again from its disk; nobody stops for anything else. */
+static void start_again(struct storm *s)
+{
+	for (uint64_t n = 1; n <= s->net->count; n++) {
+		struct net_node *node = &s->net->node[n];
+
+		if (node->raft != NULL)
+			continue;
+		if (node->failure.code != ENOMEM)
+			fail_msg("node %d stopped: %s", (int)n, node->failure.msg);
+		s->starved++;
+		s->net->fail_alloc = 0;
+		net_start(s->net, n);
+	}
+}
+
 static void heal(struct storm *s)
 {
 	struct raft_net *net = s->net;
 
+	net->fail_alloc = 0;
 	memset(net->cut, 0, sizeof(net->cut));
 	for (uint64_t n = 1; n <= net->count; n++) {
 		net->node[n].disk_waits = net->node[n].keeps_chunks = false;
@@ -211,6 +231,7 @@ static void one_storm(uint64_t seed, unsigned steps, struct reached *sum)
 
 	s.crashes = below(&s, 8);
 	s.cuts = below(&s, 8);
+	s.hunger = below(&s, 2) * below(&s, 20);
 	s.loss = below(&s, 8);
 	s.net = net_new(1 + (unsigned)below(&s, 5), &cfg);
 	s.net->seed = seed;
@@ -220,11 +241,14 @@ static void one_storm(uint64_t seed, unsigned steps, struct reached *sum)
 		s.net->node[n].disk_waits = below(&s, 3) == 0;
 		s.net->node[n].keeps_chunks = below(&s, 2) == 0;
 	}
-	for (unsigned i = 0; i < steps; i++)
+	for (unsigned i = 0; i < steps; i++) {
 		one_step(&s);
+		start_again(&s);
+	}
 	heal(&s);
 	expect_progress(&s);
 	count(s.net, sum);
+	sum->starved += s.starved;
 	net_free(s.net);
 }
 
@@ -235,14 +259,16 @@ static void a_storm_breaks_nothing_and_after_it_the_cluster_gets_on(void **state
 	struct reached sum = {0};
 
 	(void)state;
-	for (unsigned i = 0; i < rounds; i++) {
-		print_message("# SEED=%llu\n", (unsigned long long)(seed + i));
-		one_storm(seed + i, 5000, &sum);
+	for (unsigned i = 0; i < rounds; i++, seed++) {
+		print_message("# SEED=%llu\n", (unsigned long long)seed);
+		one_storm(seed, 5000, &sum);
 	}
-	printf("# %u terms, %u entries, %u logs replaced, %u cut, %u reads, %u with changes\n",
-	       sum.terms, sum.applied, sum.resets, sum.truncates, sum.reads, sum.confs);
+	printf("# %u terms, %u entries, %u logs replaced, %u cut, %u reads, %u with changes, "
+	       "%u out of memory\n",
+	       sum.terms, sum.applied, sum.resets, sum.truncates, sum.reads, sum.confs,
+	       sum.starved);
 	assert_true(sum.terms > 3 * rounds && sum.applied > 20 * rounds && sum.resets > 0 &&
-	            sum.truncates > 0 && sum.reads > rounds && sum.confs > 0);
+	            sum.truncates > 0 && sum.reads > rounds && sum.confs > 0 && sum.starved > 0);
 }
 
 int main(void)

@@ -13,7 +13,7 @@
 #include "seeded.h"
 #include "sim/disk.h"
 
-#define ROUNDS 200
+#define ROUNDS UINT64_C(200)
 
 static int file_at(struct disk *d, const char *name, int flags)
 {
@@ -88,7 +88,7 @@ static void what_was_not_synced_is_kept_by_sectors(void **state)
 		assert_int_equal(disk_dirty(d), 2048);
 		disk_power_loss(d);
 		for (unsigned s = 0; s < 4; s++) {
-			char first = read_at(d, "f", s * 512);
+			char first = read_at(d, "f", (off_t)s * 512);
 
 			assert_true(first == 'a' || first == 'b');
 			assert_int_equal(read_at(d, "f", s * 512 + 511), first);

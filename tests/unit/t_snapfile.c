@@ -317,18 +317,22 @@ static void a_sweep_leaves_what_can_be_gone_on_with(void **state)
 	own = snap_begin((struct raft_point){70, 1});
 	part = snap_receive();
 	snapfile_writer_close(part, true);
-	snap_must(snapfile_sweep(&snap.place, &snap.e));
+	snap_must(snapfile_sweep(&snap.place, 0, &snap.e));
 	assert_false(snap_is_there((struct raft_point){70, 1}, SNAPFILE_OWN));
 	assert_true(snap_is_there(snap.meta.at, SNAPFILE_GOT));
 	snap_make(snap.meta.at, 3);
-	snap_must(snapfile_sweep(&snap.place, &snap.e));
+	snap_must(snapfile_sweep(&snap.place, snap.meta.at.index, &snap.e));
 	assert_int_equal(snap_count_files(), 1);
+	/* One above the newest that is sound would outlive it. */
+	snap_make((struct raft_point){80, 1}, 3);
+	snap_must(snapfile_sweep(&snap.place, snap.meta.at.index, &snap.e));
+	assert_false(snap_is_there((struct raft_point){80, 1}, SNAPFILE_END));
+	assert_true(snap_is_there(snap.meta.at, SNAPFILE_END));
 	/* Its file is gone. */
 	assert_int_equal(snapfile_commit(own, NULL, &snap.e), -1);
 	snapfile_writer_close(own, false);
 }
 
-/* One snapshot received, with a restart in the middle, or an own one; -1 at the first failure. */
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_open_fast, place_close)
 
 int main(void)

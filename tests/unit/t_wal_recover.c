@@ -56,10 +56,12 @@ static void a_hole_between_snapshot_and_log_is_refused(void **state)
 
 static void a_rotten_snapshot_is_passed_over_where_the_log_has_its_entries(void **state)
 {
+	struct snapfile_place place;
 	struct wal_recovered r;
 	char name[64];
 
 	log_begin(state);
+	place = (struct snapfile_place){&io_os, wl.cfg.dir, WAL_MODEL_CLUSTER, 0600};
 	log_batch(20);
 	snapshot(5, 1);
 	snapshot(10, 1);
@@ -74,7 +76,7 @@ static void a_rotten_snapshot_is_passed_over_where_the_log_has_its_entries(void 
 	wal_recovered_done(&r);
 	/* It is gone, so a new one that is older counts as the newest. */
 	snapshot(8, 1);
-	assert_int_equal(snapfile_purge(&wl.place, 1, 0, &wl.e), 0);
+	assert_int_equal(snapfile_purge(&place, 1, 0, &wl.e), 0);
 	r = log_reopen(wl.model.n);
 	assert_int_equal(r.snapshot.at.index, 8);
 	wal_recovered_done(&r);
@@ -92,7 +94,8 @@ static void a_rotten_snapshot_beyond_the_log_is_refused(void **state)
 	snapshot(21, 1);
 	name_of(name, 21, 1);
 	log_flip(name, 5000);
-	log_refused(WAL_DAMAGED, "the newest snapshot is damaged, and the log does not have its", "");
+	log_refused(WAL_DAMAGED, "the newest snapshot is damaged, and the log does not have its",
+	            name);
 	log_end();
 }
 
