@@ -33,9 +33,10 @@ static bool size_digit(struct http_chunks *c, char ch)
 {
 	int digit = hex_digit(ch);
 
-	if (digit < 0 || c->left > UINT64_MAX >> 4)
+	if (digit < 0)
 		return false;
-	c->left = c->left << 4 | (uint64_t)digit;
+	/* What cannot be counted is too large for any limit, too. */
+	c->left = c->left > UINT64_MAX >> 4 ? UINT64_MAX : c->left << 4 | (uint64_t)digit;
 	c->state = SIZE;
 	return true;
 }

@@ -104,7 +104,7 @@ static const struct probe {
     {501, BYTES(PUT "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n")},
     {501, BYTES(PUT "Transfer-Encoding: \"chunked\"\r\n\r\n")},
     {400, BYTES(PUT "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n")},
-    {400, BYTES(PUT "Transfer-Encoding:\x0b"
+    {501, BYTES(PUT "Transfer-Encoding:\x0b"
                     "chunked\r\n\r\n0\r\n\r\n")},
     {400, BYTES("PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")},
     {400, BYTES(PUT "Content-Length: +5\r\n\r\nhello")},
@@ -113,7 +113,7 @@ static const struct probe {
     {400, BYTES(PUT "Content-Length: 5 5\r\n\r\nhello")},
     {400, BYTES(PUT "Content-Length:\r\n\r\n")},
     {400, BYTES(PUT "Content-Length: 18446744073709551621\r\n\r\nhello")},
-    {413, BYTES(PUT "Content-Length: 18446744073709551615\r\n\r\nhello")},
+    {413, BYTES(PUT "Content-Length: 9223372036854775807\r\n\r\nhello")},
     {400, BYTES(PUT "Content-Length : 5\r\n\r\nhello")},
     {400, BYTES(GET HOST "\nX: y\r\n\r\n")},
     {400, BYTES(GET "Host: a\n\r\n")},
@@ -160,7 +160,7 @@ static const struct probe {
     {400, BYTES(COD "5;a\nhello\r\n0\r\n\r\n")},
     {400, BYTES(COD "0\r\nX: y\n\r\n")},
     {400, BYTES(COD "0\r\n\rX")},
-    {400, BYTES(COD "10000000000000005\r\nhello\r\n0\r\n\r\n")},
+    {413, BYTES(COD "10000000000000005\r\nhello\r\n0\r\n\r\n")},
     {413, BYTES(COD "ffffffffffffffff\r\nhello\r\n")},
 };
 
@@ -245,7 +245,7 @@ static void what_is_beside_chunks_has_a_limit(void **state)
 
 	(void)state;
 	buf_add_str(&b, COD);
-	for (int i = 0; i < 1000; i++)
+	for (int i = 0; i < 1100; i++)
 		buf_add_str(&b, "1;abcdefgh\r\nx\r\n");
 	assert_int_equal(refused_by((struct span){b.data, b.len}, NULL, SIZE_MAX), 400);
 	buf_clear(&b);
