@@ -287,7 +287,7 @@ acked 5,ended 0" ]
 	fill a 1 9
 	for signal in TERM:143:3 INT:130:6 HUP:129:9; do
 		IFS=: read -r name code end <<<"$signal"
-		rm -f go
+		rm -f go status
 		mkfifo go
 		env --default-signal=INT,HUP evlog consume mail -n 3 --status-fd 4 -- \
 		    sh -c 'cat go >/dev/null; cat >>got' 3>&- 4>status &
