@@ -142,18 +142,19 @@ static void create(const struct api_request *r)
 	    .node = {r->api->name, strlen(r->api->name)},
 	    .ttl_min_ns = r->api->session_ttl_min_ns,
 	};
+	unsigned char id[ID_LEN];
 	struct kv_session_spec spec;
 	struct buf room = {0};
 	struct err e;
 
-	if (consul_session_get(r->body, &rules, &room, &spec, &e) < 0) {
+	if (rand_bytes(id, ID_LEN, &e) < 0 ||
+	    consul_session_get(r->body, &rules, &room, &spec, &e) < 0) {
 		api_answer_err(r, &e);
 	} else if (!span_is(spec.node, rules.node)) {
 		api_text(r->call, 500, "Missing node registration");
-	} else if (rand_bytes(spec.id, ID_LEN, &e) < 0) {
-		api_answer_err(r, &e);
 	} else {
-		id_make_uuid4(spec.id);
+		id_make_uuid4(id);
+		memcpy(spec.id, id, ID_LEN);
 		propose(r, KV_SESSION_CREATE, &spec);
 	}
 	buf_done(&room);

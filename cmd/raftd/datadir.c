@@ -70,8 +70,8 @@ static int write_identity(struct datadir *d, struct err *e)
 		    rand_bytes(d->uuid, sizeof(d->uuid), e) < 0)
 			return -1;
 	} while (d->cluster == 0 || d->node == 0);
-	d->uuid[6] = (d->uuid[6] & 0x0f) | 0x40; /* RFC 9562, 5.4: version 4 */
-	d->uuid[8] = (d->uuid[8] & 0x3f) | 0x80;
+
+	id_make_uuid4(d->uuid);
 	id_put_uuid(uuid, d->uuid);
 	buf_printf(&b, "raftd 1\ncluster %016" PRIx64 "\nnode %016" PRIx64 "\nuuid %.*s\n",
 	           d->cluster, d->node, ID_UUID_LEN, uuid);

@@ -39,12 +39,13 @@ start_raftd() {
 
 serves_or_ended() { [ -e port ] || gone "$raftd"; }
 
-# http METHOD PATH [CURL-ARGUMENT...]: the body on stdout; $status_file has the status, $head_file
-# the headers.
+# http METHOD PATH [CURL-ARGUMENT...]: the body on stdout; the file status has the status, head the
+# headers.
 http() {
 	local method=$1 path=$2
 	shift 2
-	curl -sS --max-time 60 -X "$method" -D head -o body -w '%{http_code}' "$@" "$url$path" >status
+	curl -sS --max-time 60 -X "$method" -D head -o body -w '%{http_code}' "$@" "$url$path" \
+	    >status
 	cat body
 }
 
