@@ -174,6 +174,7 @@ static void answer_keys(struct api_read *r)
 	if (got == 0)
 		got = consul_query_value(&q, "seperator", &separator, &e);
 	if (got < 0) {
+		buf_done(&separator);
 		api_text(api_wait_end(&r->wait), e.code == ENOMEM ? 500 : 400, e.msg);
 		return;
 	}
