@@ -26,6 +26,7 @@ same() {
 	same '100%25' '"100%"'
 	same '%2525' '"%25"'
 	same 'a+b' '"a+b"'
+	same 'a+%2B%20b' '"a++ b"'
 	same 'a//b/' '"a//b/"'
 	same '/a' '"/a"'
 	same 'a/../b/./c' '"a/../b/./c"'
