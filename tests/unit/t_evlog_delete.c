@@ -13,75 +13,43 @@
 #include "evlog/append.h"
 #include "evlog/read.h"
 #include "evlog/store_impl.h"
-#include "evlog_check.h"
+#include "evlog_place.h"
 #include "seeded.h"
 #include "tmp_dir.h"
 
-struct place {
-	char *dir;
-	struct evlog *s;
-	struct acks acks;
-	struct err e;
-};
-
-static struct place open_place(uint64_t segment_size)
-{
-	struct place p = {.dir = tmp_dir_new()};
-
-	if (check_create(p.dir, segment_size, NULL, &p.e) < 0)
-		fail_msg("%s", p.e.msg);
-	p.s = check_open(p.dir, NULL, &p.e);
-	assert_non_null(p.s);
-	return p;
-}
-
 /* Whatever a test did, the store has to be sound in the end, also with an index made anew. */
-static void close_place(struct place *p)
+static void close_place(struct evlog_place *p)
 {
 	if (evlog_check_store(p->s, &p->acks, CHECK_ALL, &p->e) < 0 ||
-	    evlog_reindex(p->s, &p->e) < 0 ||
-	    evlog_check_store(p->s, &p->acks, CHECK_ALL, &p->e) < 0)
+	    evlog_reindex(p->s, &p->e) < 0)
 		fail_msg("%s", p->e.msg);
-	evlog_close(p->s);
-	acks_done(&p->acks);
-	tmp_dir_free(p->dir);
+	evlog_place_end(p);
 }
 
 /* 0, or the error's code. */
-static int put(struct place *p, const char *words)
+static int put(struct evlog_place *p, const char *words)
 {
 	return check_append(p->s, words, &p->acks, &p->e) < 0 ? p->e.code : 0;
 }
 
 /* The same for what stands there already. */
-static int put_known(struct place *p, const char *words)
+static int put_known(struct evlog_place *p, const char *words)
 {
 	return check_append(p->s, words, NULL, &p->e) < 0 ? p->e.code : 0;
 }
 
 /* The versions that are read of a stream, "3 4 5"; "none", "deleted". */
-static const char *versions(struct place *p, const char *stream, uint32_t from, uint32_t to)
+static const char *versions(struct evlog_place *p, const char *stream, uint32_t from, uint32_t to)
 {
-	static char text[4096];
-	struct seqs seqs = {0};
 	struct frame f;
-	uint64_t end = evlog_durable(p->s);
-	int r = evlog_head(p->s, span_str(stream), end, &f, &p->e);
+	int r = evlog_head(p->s, span_str(stream), evlog_durable(p->s), &f, &p->e);
 
-	text[0] = '\0';
-	if (r <= 0)
-		return r == 0 ? "none" : p->e.code == EVLOG_DELETED ? "deleted" : p->e.msg;
-	assert_int_equal(evlog_gather(p->s, span_str(stream), from, to, end, &seqs, &p->e), 0);
-	for (size_t i = 0; i < seqs.len; i++) {
-		assert_int_equal(evlog_get(p->s, seqs.v[i], &f, &p->e), 1);
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u", i > 0 ? " " : "",
-		         f.version);
-	}
-	seqs_done(&seqs);
-	return text;
+	if (r > 0)
+		return evlog_place_versions(p, stream, from, to);
+	return r == 0 ? "none" : p->e.code == EVLOG_DELETED ? "deleted" : p->e.msg;
 }
 
-static uint32_t first_of(struct place *p, const char *stream)
+static uint32_t first_of(struct evlog_place *p, const char *stream)
 {
 	uint32_t first = 77777;
 
@@ -92,7 +60,7 @@ static uint32_t first_of(struct place *p, const char *stream)
 
 static void by_its_name_a_deleted_stream_does_not_exist(void **state)
 {
-	struct place p = open_place(0);
+	struct evlog_place p = evlog_place_new(0);
 	struct frame f;
 	uint32_t first;
 
@@ -115,7 +83,7 @@ static void by_its_name_a_deleted_stream_does_not_exist(void **state)
 
 static void a_deleted_stream_goes_on_with_the_next_version(void **state)
 {
-	struct place p = open_place(0);
+	struct evlog_place p = evlog_place_new(0);
 	struct frame f;
 
 	(void)state;
@@ -138,7 +106,7 @@ static void a_deleted_stream_goes_on_with_the_next_version(void **state)
 
 static void the_version_of_a_deletion_may_be_expected(void **state)
 {
-	struct place p = open_place(0);
+	struct evlog_place p = evlog_place_new(0);
 
 	(void)state;
 	assert_int_equal(put(&p, "a a"), 0);
@@ -151,7 +119,7 @@ static void the_version_of_a_deletion_may_be_expected(void **state)
 
 static void what_does_not_exist_cannot_be_deleted(void **state)
 {
-	struct place p = open_place(0);
+	struct evlog_place p = evlog_place_new(0);
 
 	(void)state;
 	assert_int_equal(put(&p, "~a"), EVLOG_NO_STREAM);
@@ -165,7 +133,7 @@ static void what_does_not_exist_cannot_be_deleted(void **state)
 
 static void a_stream_that_is_deleted_for_good_takes_nothing_any_more(void **state)
 {
-	struct place p = open_place(0);
+	struct evlog_place p = evlog_place_new(0);
 	struct frame f;
 
 	(void)state;
@@ -187,7 +155,7 @@ static void a_stream_that_is_deleted_for_good_takes_nothing_any_more(void **stat
 
 static void a_deleted_stream_can_still_be_deleted_for_good(void **state)
 {
-	struct place p = open_place(0);
+	struct evlog_place p = evlog_place_new(0);
 
 	(void)state;
 	assert_int_equal(put(&p, "a"), 0);
@@ -200,7 +168,7 @@ static void a_deleted_stream_can_still_be_deleted_for_good(void **state)
 
 static void an_id_is_free_again_after_a_deletion(void **state)
 {
-	struct place p = open_place(EVLOG_SEGMENT_MIN);
+	struct evlog_place p = evlog_place_new(EVLOG_SEGMENT_MIN);
 	struct frame f;
 
 	(void)state;
@@ -225,7 +193,7 @@ static void an_id_is_free_again_after_a_deletion(void **state)
 
 static void a_check_knows_deletions(void **state)
 {
-	struct place p = open_place(0);
+	struct evlog_place p = evlog_place_new(0);
 	struct commit *c = commit_new();
 	struct commit_result r;
 	static const struct {
@@ -263,7 +231,7 @@ static int count(const struct frame *head, void *arg, struct err *e)
 
 static void the_list_of_streams_leaves_deleted_ones_out(void **state)
 {
-	struct place p = open_place(0);
+	struct evlog_place p = evlog_place_new(0);
 	int n = 0;
 
 	(void)state;
@@ -282,7 +250,7 @@ static void the_list_of_streams_leaves_deleted_ones_out(void **state)
 static void random_deletions_are_where_streams_begin(void **state)
 {
 	uint64_t rand = seeded();
-	struct place p = open_place(EVLOG_SEGMENT_MIN);
+	struct evlog_place p = evlog_place_new(EVLOG_SEGMENT_MIN);
 	uint32_t next[4] = {0}, first[4] = {0};
 	char words[64];
 
@@ -332,7 +300,7 @@ static void random_deletions_are_where_streams_begin(void **state)
 /* An imported event keeps its version, and so does a stream that begins with a later one. */
 static void an_imported_stream_may_begin_with_any_version(void **state)
 {
-	struct place p = open_place(0);
+	struct evlog_place p = evlog_place_new(0);
 	struct commit *c = commit_new();
 	struct commit_result r;
 	const struct event ev = {.stream = {"a", 1},

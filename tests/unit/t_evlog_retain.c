@@ -13,49 +13,24 @@
 #include "evlog/read.h"
 #include "evlog/retain.h"
 #include "evlog/store_impl.h"
-#include "evlog_check.h"
+#include "evlog_place.h"
 #include "seeded.h"
 #include "tmp_dir.h"
 
-struct place {
-	char *dir;
-	struct evlog *s;
-	struct err e;
-	unsigned ids;
-};
-
-static struct place open_place(uint64_t segment_size)
-{
-	struct place p = {.dir = tmp_dir_new()};
-
-	if (check_create(p.dir, segment_size, NULL, &p.e) < 0)
-		fail_msg("%s", p.e.msg);
-	p.s = check_open(p.dir, NULL, &p.e);
-	assert_non_null(p.s);
-	return p;
-}
-
-static void close_place(struct place *p)
-{
-	if (evlog_check_store(p->s, NULL, CHECK_ALL, &p->e) < 0)
-		fail_msg("%s", p->e.msg);
-	evlog_close(p->s);
-	tmp_dir_free(p->dir);
-}
-
 /* One event, recorded at a time; without data a deletion. */
-static void put_at(struct place *p, const char *stream, const char *type, const char *data,
+static void put_at(struct evlog_place *p, const char *stream, const char *type, const char *data,
                    int64_t time_ns)
 {
 	struct commit *c = commit_new();
 	struct commit_result r;
-	char id[16];
+	char id[24];
 	struct event ev = {.stream = span_str(stream),
 	                   .type = span_str(type),
-	                   .id = {id, (size_t)snprintf(id, sizeof(id), "i%u", p->ids++)},
 	                   .attrs = {"-", 1},
 	                   .data = span_str(data != NULL ? data : "")};
 
+	snprintf(id, sizeof(id), "i%ju", (uintmax_t)evlog_written(p->s));
+	ev.id = span_str(id);
 	if (data == NULL)
 		event_deletes(&ev, false);
 	if (commit_add(c, p->s, &ev, &p->e) < 0 ||
@@ -65,33 +40,14 @@ static void put_at(struct place *p, const char *stream, const char *type, const 
 	commit_free(c);
 }
 
-static void put(struct place *p, const char *stream)
+static void put(struct evlog_place *p, const char *stream)
 {
 	put_at(p, stream, "T", "1", 1);
 }
 
-static void rule(struct place *p, const char *data)
+static void rule(struct evlog_place *p, const char *data)
 {
 	put_at(p, RETAIN_STREAM, RETAIN_TYPE, data, 1);
-}
-
-static const char *versions(struct place *p, const char *stream)
-{
-	static char text[4096];
-	struct seqs seqs = {0};
-	struct frame f;
-
-	text[0] = '\0';
-	if (evlog_gather(p->s, span_str(stream), 0, UINT32_MAX, evlog_durable(p->s), &seqs, &p->e) <
-	    0)
-		fail_msg("%s", p->e.msg);
-	for (size_t i = 0; i < seqs.len; i++) {
-		assert_int_equal(evlog_get(p->s, seqs.v[i], &f, &p->e), 1);
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u", i > 0 ? " " : "",
-		         f.version);
-	}
-	seqs_done(&seqs);
-	return text;
 }
 
 static int count(const struct retain_rule *r, void *arg, struct err *e)
@@ -102,7 +58,7 @@ static int count(const struct retain_rule *r, void *arg, struct err *e)
 	return 0;
 }
 
-static int rules_of(struct place *p)
+static int rules_of(struct evlog_place *p)
 {
 	int n = 0;
 
@@ -130,84 +86,84 @@ static void selectors_take_names_prefixes_and_all(void **state)
 
 static void a_rule_hides_from_the_moment_it_is_there(void **state)
 {
-	struct place p = open_place(0);
+	struct evlog_place p = evlog_place_new(0);
 	struct frame f;
 	uint32_t first;
 
 	(void)state;
 	for (int i = 0; i < 6; i++)
 		put(&p, "a");
-	assert_string_equal(versions(&p, "a"), "0 1 2 3 4 5");
+	assert_string_equal(evlog_place_versions(&p, "a", 0, UINT32_MAX), "0 1 2 3 4 5");
 	rule(&p, "{\"selector\":\"a\",\"max_count\":2}");
-	assert_string_equal(versions(&p, "a"), "4 5");
+	assert_string_equal(evlog_place_versions(&p, "a", 0, UINT32_MAX), "4 5");
 	assert_int_equal(evlog_at(p.s, span_str("a"), 3, 99, &f, &p.e), 0);
 	assert_int_equal(evlog_at(p.s, span_str("a"), 4, 99, &f, &p.e), 1);
 	assert_int_equal(evlog_first(p.s, span_str("a"), 99, &first, &p.e), 1);
 	assert_int_equal(first, 4);
 	put(&p, "a");
-	assert_string_equal(versions(&p, "a"), "5 6");
+	assert_string_equal(evlog_place_versions(&p, "a", 0, UINT32_MAX), "5 6");
 	/* Who reads the log still has them. */
 	assert_int_equal(evlog_get(p.s, 1, &f, &p.e), 1);
 	rule(&p, "{\"selector\":\"a\"}");
-	assert_string_equal(versions(&p, "a"), "0 1 2 3 4 5 6");
+	assert_string_equal(evlog_place_versions(&p, "a", 0, UINT32_MAX), "0 1 2 3 4 5 6");
 	assert_int_equal(rules_of(&p), 0);
-	close_place(&p);
+	evlog_place_end(&p);
 }
 
 static void the_newest_event_always_stays(void **state)
 {
-	struct place p = open_place(0);
+	struct evlog_place p = evlog_place_new(0);
 
 	(void)state;
 	put_at(&p, "a", "T", "1", 1000);
 	put_at(&p, "a", "T", "1", 2000);
 	rule(&p, "{\"selector\":\"a\",\"before\":\"100\"}");
-	assert_string_equal(versions(&p, "a"), "1");
+	assert_string_equal(evlog_place_versions(&p, "a", 0, UINT32_MAX), "1");
 	rule(&p, "{\"selector\":\"a\",\"max_age\":\"1us\"}");
 	evlog_set_time(p.s, 1000000000);
-	assert_string_equal(versions(&p, "a"), "1");
-	close_place(&p);
+	assert_string_equal(evlog_place_versions(&p, "a", 0, UINT32_MAX), "1");
+	evlog_place_end(&p);
 }
 
 static void ages_count_from_the_time_that_was_set(void **state)
 {
-	struct place p = open_place(0);
+	struct evlog_place p = evlog_place_new(0);
 
 	(void)state;
 	for (int i = 1; i <= 5; i++)
 		put_at(&p, "a", "T", "1", (int64_t)i * 1000);
 	put_at(&p, RETAIN_STREAM, RETAIN_TYPE, "{\"selector\":\"a*\",\"max_age\":\"2us\"}", 5000);
-	assert_string_equal(versions(&p, "a"), "0 1 2 3 4");
+	assert_string_equal(evlog_place_versions(&p, "a", 0, UINT32_MAX), "0 1 2 3 4");
 	evlog_set_time(p.s, 5000);
-	assert_string_equal(versions(&p, "a"), "2 3 4");
+	assert_string_equal(evlog_place_versions(&p, "a", 0, UINT32_MAX), "2 3 4");
 	evlog_set_time(p.s, 5001);
-	assert_string_equal(versions(&p, "a"), "3 4");
+	assert_string_equal(evlog_place_versions(&p, "a", 0, UINT32_MAX), "3 4");
 	evlog_set_time(p.s, 50000);
-	assert_string_equal(versions(&p, "a"), "4");
-	close_place(&p);
+	assert_string_equal(evlog_place_versions(&p, "a", 0, UINT32_MAX), "4");
+	evlog_place_end(&p);
 }
 
 static void of_several_rules_each_applies_and_the_last_of_a_selector_stands(void **state)
 {
-	struct place p = open_place(0);
+	struct evlog_place p = evlog_place_new(0);
 
 	(void)state;
 	for (int i = 0; i < 10; i++)
 		put(&p, "a-1");
 	rule(&p, "{\"selector\":\"a*\",\"max_count\":2}");
 	rule(&p, "{\"selector\":\"a-*\",\"max_count\":7}");
-	assert_string_equal(versions(&p, "a-1"), "8 9");
+	assert_string_equal(evlog_place_versions(&p, "a-1", 0, UINT32_MAX), "8 9");
 	rule(&p, "{\"selector\":\"a*\",\"max_count\":8}");
-	assert_string_equal(versions(&p, "a-1"), "3 4 5 6 7 8 9");
+	assert_string_equal(evlog_place_versions(&p, "a-1", 0, UINT32_MAX), "3 4 5 6 7 8 9");
 	rule(&p, "{\"selector\":\"a-1\",\"before\":\"5\"}");
-	assert_string_equal(versions(&p, "a-1"), "5 6 7 8 9");
+	assert_string_equal(evlog_place_versions(&p, "a-1", 0, UINT32_MAX), "5 6 7 8 9");
 	assert_int_equal(rules_of(&p), 3);
 	/* Rules are forgotten with their stream. */
 	if (check_append(p.s, "~" RETAIN_STREAM, NULL, &p.e) < 0)
 		fail_msg("%s", p.e.msg);
 	assert_int_equal(rules_of(&p), 0);
-	assert_string_equal(versions(&p, "a-1"), "0 1 2 3 4 5 6 7 8 9");
-	close_place(&p);
+	assert_string_equal(evlog_place_versions(&p, "a-1", 0, UINT32_MAX), "0 1 2 3 4 5 6 7 8 9");
+	evlog_place_end(&p);
 }
 
 static void what_is_no_rule_hides_nothing(void **state)
@@ -223,7 +179,7 @@ static void what_is_no_rule_hides_nothing(void **state)
 	                                  "{\"selector\":\"a\",\"max_age\":\"\"}",
 	                                  "{\"selector\":\"a\",\"max_age\":\"5 weeks\"}",
 	                                  "{\"selector\":\"a\",\"max_count\":0}"};
-	struct place p = open_place(0);
+	struct evlog_place p = evlog_place_new(0);
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
@@ -232,33 +188,33 @@ static void what_is_no_rule_hides_nothing(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		rule(&p, bad[i]);
 		assert_int_equal(rules_of(&p), 0);
-		assert_string_equal(versions(&p, "a"), "0 1 2");
+		assert_string_equal(evlog_place_versions(&p, "a", 0, UINT32_MAX), "0 1 2");
 	}
-	close_place(&p);
+	evlog_place_end(&p);
 }
 
 static void a_second_handle_sees_a_new_rule(void **state)
 {
-	struct place p = open_place(0);
-	struct place q = p;
+	struct evlog_place p = evlog_place_new(0);
+	struct evlog_place q = p;
 
 	(void)state;
 	q.s = check_open(p.dir, NULL, &q.e);
 	assert_non_null(q.s);
 	for (int i = 0; i < 4; i++)
 		put(&p, "a");
-	assert_string_equal(versions(&q, "a"), "0 1 2 3");
+	assert_string_equal(evlog_place_versions(&q, "a", 0, UINT32_MAX), "0 1 2 3");
 	rule(&p, "{\"selector\":\"a\",\"max_count\":1}");
-	assert_string_equal(versions(&q, "a"), "3");
+	assert_string_equal(evlog_place_versions(&q, "a", 0, UINT32_MAX), "3");
 	evlog_close(q.s);
-	close_place(&p);
+	evlog_place_end(&p);
 }
 
 /* Rules, deletions and appends at random, against what a model says is to be read. */
 static void random_rules_hide_what_a_model_hides(void **state)
 {
 	uint64_t rand = seeded();
-	struct place p = open_place(EVLOG_SEGMENT_MIN);
+	struct evlog_place p = evlog_place_new(EVLOG_SEGMENT_MIN);
 	uint64_t times[600];
 	uint32_t next = 0, first = 0, max_count = 0, before = 0;
 	uint64_t age = 0, now = 1000;
