@@ -124,7 +124,7 @@ $(foreach h,$(HELPERS),$(eval $(call helper_rule,$h)))
 # Memory that runs out where a test wants it: tests/lib/fail_alloc.h.
 alloc := $(B)/tests/lib/fail_alloc.o
 $(UNITS) $(CRASHERS) $(SIM): private override LDFLAGS += \
-	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=aligned_alloc
 
 $(UNITS) $(CRASHERS) $(SIM): %: %.o $(alloc) $(TESTLIB) $(LIB) $(B)/.files
 	$(link) $< $(alloc) $(TESTLIB) $(LIB) $(TEST_LDLIBS) $(LDLIBS)

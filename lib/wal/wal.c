@@ -153,9 +153,8 @@ void wal_append(struct wal *w, const struct raft_entry *entries, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		assert(entries[i].index == w->last.index + 1 && entries[i].term >= w->last.term);
 		assert(entries[i].data.len <= RAFT_ENTRY_MAX);
+		/* Also where memory is short: what is given to the log before a write fits on. */
 		wal_put(w, &(struct wal_record){.type = WAL_ENTRY, .entry = entries[i]});
-		if (w->no_memory)
-			return;
 		w->last.index = entries[i].index;
 		w->last.term = entries[i].term;
 		w->segments[w->n_segments - 1].last = w->last.index;

@@ -9,6 +9,8 @@
 
 #include <errno.h>
 
+#include "fail_alloc.h"
+
 /* What the first k ops make. */
 struct state {
 	uint64_t term, vote;
@@ -92,7 +94,7 @@ void wal_model_append(struct wal_model *m, uint64_t term, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		uint64_t index = m->last.index + 1;
 		size_t len = data_len(m, index, term);
-		char *data = malloc(len + 1);
+		char *data = fail_alloc_spare(len + 1);
 		struct raft_entry entry = {.index = index,
 		                           .term = term,
 		                           .clock_ns = index * 1000 + term,
@@ -100,7 +102,6 @@ void wal_model_append(struct wal_model *m, uint64_t term, size_t n)
 		                           .version = RAFT_ENTRY_VERSION,
 		                           .data = {data, len}};
 
-		assert_non_null(data);
 		assert_true(index <= WAL_MODEL_ENTRIES);
 		for (size_t j = 0; j < len; j++)
 			data[j] = data_byte(index, term, j);
@@ -114,10 +115,9 @@ void wal_model_append(struct wal_model *m, uint64_t term, size_t n)
 
 uint64_t wal_model_term(const struct wal_model *m, uint64_t index)
 {
-	struct state *s = malloc(sizeof(*s));
+	struct state *s = fail_alloc_spare(sizeof(*s));
 	uint64_t term;
 
-	assert_non_null(s);
 	state_at(m, m->n, s);
 	term = index == 0 ? 0 : s->terms[index];
 	free(s);
@@ -237,11 +237,9 @@ static bool is_state(const struct wal_model *m, struct state *s, const struct wa
 int wal_model_check(const struct wal_model *m, size_t least, const struct wal_recovered *r,
                     struct err *e)
 {
-	struct state *s = malloc(sizeof(*s));
+	struct state *s = fail_alloc_spare(sizeof(*s));
 	bool found = false;
 
-	if (s == NULL)
-		return err_set(e, ENOMEM, "out of memory");
 	for (size_t k = least; k <= m->n && !found; k++) {
 		state_at(m, k, s);
 		found = is_state(m, s, r);

@@ -16,6 +16,7 @@
 
 #include "base/hash.h"
 #include "base/le.h"
+#include "fail_alloc.h"
 #include "fault_io.h"
 #include "place.h"
 #include "snap.h"
@@ -122,6 +123,7 @@ static int one_life(bool own)
 	                                : snapfile_receive(&snap.place, &snap.meta, &snap.e);
 	uint64_t durable;
 	int r = s == NULL ? -1 : snapfile_write(s, 0, snap.content, SNAPFILE_BLOCK + 10, &snap.e);
+	struct err later;
 
 	if (r == 0)
 		r = snapfile_sync(s, &durable, &snap.e);
@@ -137,7 +139,7 @@ static int one_life(bool own)
 		r = snapfile_commit(s, NULL, &snap.e);
 	else if (s != NULL)
 		(void)snapfile_write(s, snapfile_have(s), snap.content + snapfile_have(s), 1,
-		                     &snap.e);
+		                     &later);
 	snapfile_writer_close(s, true);
 	return r;
 }
@@ -166,6 +168,65 @@ static void a_failure_anywhere_leaves_no_false_snapshot(void **state)
 				if (fault_io_hits() == 0)
 					break;
 			}
+}
+
+static void memory_that_runs_out_leaves_no_false_snapshot(void **state)
+{
+	char name[SNAPFILE_NAME_MAX];
+
+	snap_setup(state);
+	snapfile_name(name, snap.meta.at, SNAPFILE_END);
+	for (int own = 0; own < 2; own++) {
+		bool failed = true;
+
+		for (unsigned nth = 1; failed; nth++) {
+			int r;
+
+			fail_alloc_at(nth);
+			r = one_life(own);
+			failed = fail_alloc_end();
+			assert_true(failed ? r < 0 && snap.e.code == ENOMEM : r == 0 && nth > 1);
+			assert_int_equal(snap_is_there(snap.meta.at, SNAPFILE_END), !failed);
+			snap_must(one_life(own));
+			snap_assert_content(snap.meta.at, SNAP_SIZE);
+			assert_int_equal(unlinkat(snap.place.dir, name, 0), 0);
+		}
+	}
+}
+
+static int look_and_remove(void)
+{
+	struct raft_point points[4];
+	struct snapfile_meta m;
+	struct snapfile *s;
+
+	if (snapfile_list(&snap.place, points, 4, &snap.e) < 0)
+		return -1;
+	s = snapfile_open(&snap.place, points[0], &m, &snap.e);
+	snapfile_close(s);
+	if (s == NULL || snapfile_sweep(&snap.place, 30, &snap.e) < 0)
+		return -1;
+	return snapfile_purge(&snap.place, 1, 0, &snap.e);
+}
+
+static void without_memory_the_newest_snapshot_stays(void **state)
+{
+	bool failed = true;
+
+	snap_setup(state);
+	for (unsigned nth = 1; failed; nth++) {
+		int r;
+
+		snap_make((struct raft_point){20, 3}, 5);
+		snap_make((struct raft_point){30, 3}, 5);
+		fail_alloc_at(nth);
+		r = look_and_remove();
+		failed = fail_alloc_end();
+		assert_true(failed ? r < 0 && snap.e.code == ENOMEM : r == 0);
+		assert_true(failed || nth > 6);
+		snap_assert_content((struct raft_point){30, 3}, 5);
+	}
+	assert_false(snap_is_there((struct raft_point){20, 3}, SNAPFILE_END));
 }
 
 static void a_full_disk_ends_the_writer_and_a_sync_that_failed_the_part(void **state)
@@ -228,6 +289,8 @@ int main(void)
 	    TEST(what_is_foreign_newer_or_absent_is_told),
 	    TEST(a_head_out_of_bounds_is_damage),
 	    TEST(a_failure_anywhere_leaves_no_false_snapshot),
+	    TEST(memory_that_runs_out_leaves_no_false_snapshot),
+	    TEST(without_memory_the_newest_snapshot_stays),
 	    TEST(a_full_disk_ends_the_writer_and_a_sync_that_failed_the_part),
 	    TEST(a_short_write_is_completed_and_a_read_error_is_told),
 	};

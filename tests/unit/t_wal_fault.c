@@ -1,6 +1,6 @@
 /*
- * wal: each call fails in turn, in each way.  What was reported durable is there after it, a failed
- * write or sync ends the log, a full disk does not.
+ * wal: each call and each allocation fails in turn, calls in each way.  What was reported durable
+ * is there after it, a failed write or sync ends the log, a full disk does not.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "fail_alloc.h"
 #include "fault_io.h"
 #include "place.h"
 #include "tmp_dir.h"
@@ -92,8 +93,15 @@ static int life(const struct io *io)
 	return 0;
 }
 
-/* A new directory, and a life in it with this fault; what is there afterwards is in order. */
-static bool try_fault(struct fault f, const char *what)
+/* What is to go wrong in a life. */
+struct trial {
+	struct fault fault;
+	uint64_t alloc; /* this allocation fails; 0: none */
+	size_t large;   /* of the model */
+};
+
+/* A new directory, and a life in it in which this goes wrong; what is there then is in order. */
+static bool try_life(const struct trial *t, const char *what)
 {
 	char *path = tmp_dir_new_fast();
 	int dir = file_open_dir(&io_os, AT_FDCWD, path, &e);
@@ -104,13 +112,16 @@ static bool try_fault(struct fault f, const char *what)
 
 	assert_true(dir >= 0);
 	memset(&model, 0, sizeof(model));
+	model.large = t->large;
 	durable = 0;
-	fault_io_add(f);
+	if (t->alloc == 0)
+		fault_io_add(t->fault);
 	cfg = wal_model_config(io, dir);
 	cfg.pid = 99;
+	fail_alloc_at(t->alloc);
 	result = life(io);
-	hit = fault_io_hits() > 0;
-	if (!hit && result < 0)
+	hit = fail_alloc_end() || fault_io_hits() > 0;
+	if (result < 0 && (!hit || (t->alloc > 0 && e.code != ENOMEM)))
 		fail_msg("%s: %s", what, e.msg);
 	wal_abandon(model.w);
 	cfg.io = &io_os;
@@ -123,6 +134,29 @@ static bool try_fault(struct fault f, const char *what)
 	close(dir);
 	tmp_dir_free(path);
 	return hit;
+}
+
+static bool try_fault(struct fault f, const char *what)
+{
+	return try_life(&(struct trial){.fault = f}, what);
+}
+
+/* With entries of a few hundred bytes, and with some that have a segment for each. */
+static void memory_runs_out_anywhere(void **state)
+{
+	static const size_t large[] = {0, 1500};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct trial t = {.alloc = 1, .large = large[i]};
+		char what[80];
+
+		do
+			snprintf(what, sizeof(what), "allocation %u", (unsigned)t.alloc);
+		while (try_life(&t, what) && t.alloc++ > 0);
+		print_message("# %u allocations\n", (unsigned)t.alloc - 1);
+		assert_true(durable == model.n && t.alloc > 20);
+	}
 }
 
 static void each_call_fails_in_turn(void **state)
@@ -308,6 +342,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_call_fails_in_turn),
+	    cmocka_unit_test(memory_runs_out_anywhere),
 	    cmocka_unit_test(short_writes_and_reads_are_completed),
 	    TEST(a_failed_sync_is_final),
 	    TEST(a_failed_write_is_final),

@@ -1,6 +1,6 @@
 /*
- * wal_open() with work to do, while each call fails in turn: the next one, with a disk that works,
- * finds all that was durable.
+ * wal_open() with work to do, while each call or allocation fails in turn: the next one, with a
+ * disk that works, finds all that was durable.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "fail_alloc.h"
 #include "fault_io.h"
 #include "place.h"
 #include "wal_log.h"
@@ -72,6 +73,26 @@ static void what_a_compaction_left_and_a_snapshot_beyond(void)
 	close(place_file(wl.cfg.dir, "0000000000000004-0000000000000003.part"));
 }
 
+static void a_rotten_snapshot_beside_a_sound_one(void)
+{
+	log_batch(20);
+	log_must(wal_model_snapshot(&io_os, wl.cfg.dir, (struct raft_point){5, 1}, &wl.e));
+	log_must(wal_model_snapshot(&io_os, wl.cfg.dir, (struct raft_point){10, 1}, &wl.e));
+	log_must(wal_model_snapshot(&io_os, wl.cfg.dir, (struct raft_point){15, 1}, &wl.e));
+	log_flip("000000000000000f-0000000000000001.snap", 5000);
+}
+
+static const struct work {
+	void (*prepare)(void);
+	uint64_t snapshot; /* the newest sound one */
+} works[] = {{a_torn_tail, 0},
+             {a_seal_and_no_head, 0},
+             {a_seal_and_a_short_segment, 0},
+             {what_a_compaction_left_and_a_snapshot_beyond, 200},
+             {a_rotten_snapshot_beside_a_sound_one, 10}};
+
+#define WORKS (sizeof(works) / sizeof(works[0]))
+
 static void empty_place(void)
 {
 	struct buf b = {0};
@@ -82,27 +103,31 @@ static void empty_place(void)
 	buf_done(&b);
 }
 
-/* True: the fault was met. */
-static bool trial(void **state, void (*prepare)(void), struct fault f)
+/* A fault of the disk, or the allocation that fails.  True: it was met. */
+static bool trial(void **state, const struct work *work, const struct fault *f, unsigned alloc)
 {
 	struct wal_recovered r;
-	const struct io *io;
 	bool hit;
 
 	log_begin(state);
-	prepare();
+	work->prepare();
 	wal_abandon(wl.model.w);
-	io = fault_io_start(&io_os);
-	fault_io_add(f);
-	wl.cfg.io = io;
+	wl.cfg.io = fault_io_start(&io_os);
+	if (f != NULL)
+		fault_io_add(*f);
+	fail_alloc_at(alloc);
 	wl.model.w = wal_open(&wl.cfg, &r, NULL, &wl.e);
-	hit = fault_io_hits() > 0;
+	hit = fail_alloc_end();
+	if (hit)
+		assert_true(wl.model.w == NULL && wl.e.code == ENOMEM && r.entries == NULL);
+	hit = hit || fault_io_hits() > 0;
 	if (!hit)
 		log_must(wl.model.w == NULL ? -1 : 0);
 	wal_recovered_done(&r);
 	wl.cfg.io = &io_os;
 	/* All but what stands behind the last sync. */
 	r = log_reopen(1);
+	assert_int_equal(r.snapshot.at.index, work->snapshot);
 	wal_recovered_done(&r);
 	log_end();
 	empty_place();
@@ -111,21 +136,31 @@ static bool trial(void **state, void (*prepare)(void), struct fault f)
 
 static void each_call_of_a_recovery_may_fail(void **state)
 {
-	static void (*const prepares[])(void) = {a_torn_tail, a_seal_and_no_head,
-	                                         a_seal_and_a_short_segment,
-	                                         what_a_compaction_left_and_a_snapshot_beyond};
 	unsigned trials = 0;
 
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < WORKS; i++)
 		for (enum fault_call call = FAULT_OPENAT; call < FAULT_CALLS; call++)
 			for (unsigned nth = 1;; nth++) {
 				struct fault f = {.call = call, .nth = nth, .error = EIO};
 
-				if (!trial(state, prepares[i], f))
+				if (!trial(state, &works[i], &f, 0))
 					break;
 				trials++;
 			}
 	print_message("# %u trials\n", trials);
+}
+
+/* Short memory is no damage: above all it makes no snapshot a rotten one, which would be removed.
+ */
+static void a_recovery_without_memory_can_be_tried_again(void **state)
+{
+	for (size_t i = 0; i < WORKS; i++) {
+		unsigned nth = 1;
+
+		while (trial(state, &works[i], NULL, nth))
+			nth++;
+		assert_true(nth > 10);
+	}
 }
 
 static void a_new_log_begins_although_its_first_try_failed(void **state)
@@ -176,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(each_call_of_a_recovery_may_fail),
+	    TEST(a_recovery_without_memory_can_be_tried_again),
 	    TEST(a_new_log_begins_although_its_first_try_failed),
 	    TEST(a_lock_without_a_pid_is_told_as_well),
 	};
