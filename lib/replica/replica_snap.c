@@ -125,6 +125,9 @@ bool replica_snap_begin(struct replica *r)
 
 	if (s->job != SNAP_NONE)
 		return false;
+	/* The log brought what it would have: nobody sends the rest, and it is in our way. */
+	if (s->receiver != NULL && s->chunk_count == 0 && s->receives.index <= r->applied)
+		stop_receiving(s, false);
 	if (s->chunk_count > 0) {
 		s->job = SNAP_CHUNK;
 		s->of = s->chunks[0].of;
